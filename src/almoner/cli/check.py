@@ -1,0 +1,88 @@
+"""`almoner check`: every integrity check there is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from almoner.platform.embedded.servers import servers
+from almoner.platform.errors import Unavailable
+from almoner.platform.settings import Settings
+
+BREACHED = 1
+COULD_NOT_LOOK = 3
+
+
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run every integrity check and compare the books with the gateway's own record.
+
+    Exit codes: 0 everything holds, 1 something is broken (it is named), 3 the database could not
+    be asked. Safe at any time: it only reads, and gifts go on meanwhile.
+    """
+    try:
+        with servers(Settings.from_environment()) as settings:
+            result = asyncio.run(_check(settings, quiet=as_json))
+    except Unavailable as error:
+        typer.echo(f"The checks could not be made: {error}", err=True)
+        raise typer.Exit(COULD_NOT_LOOK) from None
+    if as_json:
+        import msgspec
+
+        typer.echo(msgspec.json.format(msgspec.json.encode(result)))
+    else:
+        _print(result)
+    if not result["holds"]:
+        raise typer.Exit(BREACHED)
+
+
+async def _check(settings: Settings, *, quiet: bool) -> dict[str, Any]:
+    from almoner.bootstrap import make_gateway
+    from almoner.operations.check import check as check_all
+    from almoner.operations.match_gateway import Match
+    from almoner.platform.db import Database
+
+    database, gateway = Database(settings.servers.database_url, size=2), make_gateway(settings)
+    match, findings = Match(), []
+    await database.open()
+    try:
+        await gateway.open()
+        with Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
+            console=Console(stderr=True), transient=True, disable=quiet,
+        ) as progress:  # fmt: skip
+            task = progress.add_task("checking", total=None)
+            async for finding in check_all(database, gateway, match):
+                findings.append(finding)
+                progress.update(task, description=f"checked {finding.name}")
+    finally:
+        await gateway.close()
+        await database.close()
+    return {
+        "holds": all(finding.holds for finding in findings),
+        "checks": findings,
+        "charges_matched": match.matched,
+        "attempts_open": match.open,
+        "captured_minor": match.captured_minor,
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in result["checks"]:
+        mark = "[green]holds [/green]" if finding.holds else "[bold red]BROKEN[/bold red]"
+        console.print(f"{mark}  {finding.number:>2}  {finding.sentence}")
+        if not finding.holds:
+            console.print(f"        {finding.breaches} times, such as", end=" ")
+            console.print(", ".join(finding.examples), markup=False)
+    console.print(
+        f"{result['charges_matched']} charges match the gateway's record, "
+        f"{result['attempts_open']} attempts are open."
+    )
+    verdict = "Everything holds." if result["holds"] else "Something is broken."
+    console.print(f"[bold]{verdict}[/bold]")

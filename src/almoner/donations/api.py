@@ -1,0 +1,248 @@
+"""HTTP of the donations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from litestar import Response, Router, get, post, put
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import FromPath, HeaderParameter
+from msgspec import Struct
+
+from almoner.charities.choose import CharityChooser
+from almoner.donations.answer import ACCEPTED, Answer
+from almoner.donations.config import PublicConfig
+from almoner.donations.form import (
+    LOCALES,
+    AmountBounds,
+    Form,
+    check_charity,
+    decode_body,
+    read_form,
+)
+from almoner.donations.gift import Gift
+from almoner.donations.give import Giving
+from almoner.donations.keys import FormTokens, read_key
+from almoner.donations.report import read_report, report
+from almoner.donations.settle import Settling
+from almoner.donations.show import DonationView, check_token, show
+from almoner.payments.gateway import Instrument
+from almoner.payments.instruments import Instruments
+from almoner.platform.clock import rfc3339
+from almoner.platform.credentials import ServiceCredential
+from almoner.platform.db import Database
+from almoner.platform.errors import FieldError, Invalid, Problem
+from almoner.platform.http import AnyRequest, ClientAddress
+from almoner.platform.limits import Limiter, network_of
+from almoner.platform.ids import Tokens
+
+BODY_BYTES_MAX: Final = 64 * 1024
+GIVE_EXAMPLE: Final[dict[str, Any]] = {
+    "first_name": "John",
+    "last_name": "Doe",
+    "email": "john@example.com",
+    "charity_id": 101,
+    "amount": 50.00,
+    "currency": "USD",
+    "payment_method_nonce": "fake-valid-nonce",
+}
+
+
+class DonationsApi(Struct, frozen=True):
+    """What the handlers ask."""
+
+    giving: Giving
+    chooser: CharityChooser
+    instruments: Instruments
+    bounds: AmountBounds
+    form_tokens: FormTokens
+    read_tokens: Tokens
+    limiter: Limiter
+    client_address: ClientAddress
+    database: Database
+    settling: Settling
+    service: ServiceCredential
+    config: PublicConfig
+
+
+@dataclass
+class GiveOperation(Operation):
+    """Describes a body that the handler reads by hand, to name every wrong field at once."""
+
+    def __post_init__(self) -> None:
+        """Put the body's schema in."""
+        self.request_body = RequestBody(
+            required=True,
+            content={
+                "application/json": OpenAPIMediaType(
+                    schema=_give_schema(), examples={"gift": Example(value=GIVE_EXAMPLE)}
+                )
+            },
+        )
+
+
+class FormTokenView(Struct, frozen=True):
+    """A token that stands in for an Idempotency-Key, once."""
+
+    form_token: str
+    expires_at: str
+
+
+def routes(api: DonationsApi) -> Router:
+    """The routes of this feature."""
+
+    @get("/config", summary="Public settings", sync_to_thread=False)
+    def config() -> Response[PublicConfig]:
+        """What the pages must know before a donor can give."""
+        return Response(api.config, headers={"Cache-Control": "no-cache"})
+
+    @get("/donation-form", summary="Take a form token", sync_to_thread=False)
+    def donation_form() -> FormTokenView:
+        """For scripts that cannot make an Idempotency-Key: a token for one gift, valid for a day."""
+        token, expires_ms = api.form_tokens.issue()
+        return FormTokenView(token, rfc3339(expires_ms))
+
+    @post(
+        "/donations",
+        summary="Give",
+        request_max_body_size=BODY_BYTES_MAX,
+        operation_class=GiveOperation,
+        status_code=201,
+    )
+    async def give(
+        request: AnyRequest,
+        idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    ) -> Response[bytes]:
+        """Give to a charity.
+
+        201 paid, 402 not charged, 202 not known yet: then ask the `Location`. Repeat a request with
+        the same `Idempotency-Key` as often as you like; it charges once.
+        """
+        _check_content_type(request)
+        body = decode_body(await request.body())
+        key = read_key(idempotency_key, body.get("form_token"), api.form_tokens)
+        verdict = await api.limiter.check(network_of(api.client_address(request.scope)))
+        answer = await api.giving.give(await _gift(api, body), key)
+        return _response(answer, verdict.headers())
+
+    @get("/donations/{donation_id:uuid}", summary="See a donation")
+    async def show_donation(
+        donation_id: FromPath[UUID],
+        authorization: Annotated[str | None, HeaderParameter(name="Authorization")] = None,
+    ) -> Response[DonationView]:
+        """The donation as it stands now, for whoever holds its read token."""
+        check_token(api.read_tokens, donation_id, authorization)
+        return Response(
+            await show(api.database, donation_id), headers={"Cache-Control": "private, no-store"}
+        )
+
+    @put("/donations/{donation_id:uuid}", summary="Report an outcome (our own services)")
+    async def report_outcome(request: AnyRequest, donation_id: FromPath[UUID]) -> DonationView:
+        """Report what the payments service saw. Idempotent; only allowed transitions."""
+        api.service.check(request.headers.get("authorization"))
+        seen = read_report(await request.body())
+        return await report(api.database, api.settling, donation_id, seen)
+
+    return Router(
+        path="/",
+        route_handlers=[config, donation_form, give, show_donation, report_outcome],
+        tags=["donations"],
+    )
+
+
+def _check_content_type(request: AnyRequest) -> None:
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Problem(
+            415,
+            "unsupported_media_type",
+            "The body must be JSON",
+            "Send the header Content-Type: application/json.",
+        )
+
+
+async def _gift(api: DonationsApi, body: dict[str, Any]) -> Gift:
+    """The gift in a body. Raises Invalid with every wrong field, also those we must ask about."""
+    form, errors = read_form(body, api.bounds)
+    charity_id = form.charity_id if form else body.get("charity_id")
+    charity = None
+    if not any(error.field == "charity_id" for error in errors) and isinstance(charity_id, int):
+        charity = await api.chooser.choose(charity_id)
+        errors += check_charity(charity, form.money.currency if form else None)
+    instrument = _instrument(api, form) if form else None
+    if isinstance(instrument, FieldError):
+        errors.append(instrument)
+    if errors or form is None or charity is None or not isinstance(instrument, Instrument):
+        raise Invalid(errors)
+    return Gift(
+        form.first_name,
+        form.last_name,
+        form.email,
+        form.email_normalised,
+        form.locale,
+        charity,
+        form.money,
+        instrument,
+        form.confirm_duplicate,
+    )
+
+
+def _instrument(api: DonationsApi, form: Form) -> Instrument | FieldError:
+    return api.instruments.of_card(form.card) if form.card else api.instruments.of_nonce(form.nonce)
+
+
+def _response(answer: Answer, headers: dict[str, str]) -> Response[bytes]:
+    headers |= {"Location": f"/donations/{answer.donation_id}", "Cache-Control": "no-store"}
+    if answer.status == ACCEPTED:
+        headers["Retry-After"] = "2"
+    if answer.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(
+        answer.body,
+        status_code=answer.status,
+        media_type="application/problem+json" if answer.status == 402 else "application/json",
+        headers=headers,
+    )
+
+
+def _give_schema() -> Schema:
+    text = {"type": OpenAPIType.STRING}
+    return Schema(
+        type=OpenAPIType.OBJECT,
+        additional_properties=False,
+        required=["first_name", "last_name", "email", "charity_id", "amount", "currency"],
+        properties={
+            "first_name": Schema(**text, min_length=1, max_length=100),
+            "last_name": Schema(**text, min_length=1, max_length=100),
+            "email": Schema(**text, format="email", max_length=254),
+            "charity_id": Schema(type=OpenAPIType.INTEGER, minimum=1),
+            "amount": Schema(
+                one_of=[Schema(type=OpenAPIType.NUMBER), Schema(type=OpenAPIType.STRING)],
+                description="In major units, read exactly, at most the currency's decimals.",
+            ),
+            "currency": Schema(**text, pattern="^[A-Z]{3}$"),
+            "payment_method_nonce": Schema(
+                **text, max_length=512, description="From the gateway's hosted fields."
+            ),
+            "payment_card": Schema(
+                type=OpenAPIType.OBJECT,
+                additional_properties=False,
+                required=["card_number", "expiration_date", "cvv"],
+                properties={
+                    "card_number": Schema(**text),
+                    "expiration_date": Schema(**text, pattern="^(0[1-9]|1[0-2])/\\d{2}(\\d{2})?$"),
+                    "cvv": Schema(**text, pattern="^\\d{3,4}$"),
+                },
+                description="Instead of a nonce, server to server. In the sandbox published test "
+                "numbers only.",
+            ),
+            "form_token": Schema(**text, description="Instead of an Idempotency-Key."),
+            "confirm_duplicate": Schema(
+                type=OpenAPIType.BOOLEAN, description="Yes, this is a second gift."
+            ),
+            "locale": Schema(**text, enum=list(LOCALES)),
+        },
+    )

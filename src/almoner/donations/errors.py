@@ -1,0 +1,61 @@
+"""What can keep a gift from being taken although its form is right."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from almoner.platform.errors import Problem
+
+
+class KeyReused(Problem):
+    """The key came before with other content."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            422,
+            "key_reused",
+            "This Idempotency-Key belongs to another gift",
+            "The same key was used with other content. Use a new key for a new gift; repeat a "
+            "gift with the content it had.",
+        )
+
+
+class InFlight(Problem):
+    """The same request is being worked on right now."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            409,
+            "in_flight",
+            "This gift is being processed",
+            "The first request with this key has no answer yet. Ask again with the same key.",
+            headers={"Retry-After": "2"},
+        )
+
+
+class PossibleDuplicate(Problem):
+    """A gift just like this one was made minutes ago, or is still in doubt."""
+
+    def __init__(self, first_donation_id: UUID) -> None:
+        super().__init__(
+            409,
+            "possible_duplicate",
+            "Did you mean to give twice?",
+            "A gift of the same amount to the same charity from the same address was made "
+            "minutes ago or is still being confirmed. To give once more, send the request again "
+            'with "confirm_duplicate": true.',
+            members={"donation_id": str(first_donation_id)},
+        )
+
+
+class NotFoundOrNotYours(Problem):
+    """No donation with this id, or a token that is not its own: nobody learns which."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            404,
+            "not_found",
+            "No such donation",
+            "There is no donation with this id, or the read token does not belong to it. Send "
+            "the read_token of the answer that created it as Authorization: Bearer.",
+        )

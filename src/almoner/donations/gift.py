@@ -1,0 +1,56 @@
+"""A gift that passed every check, and what is written down of it before any money moves."""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from almoner.charities.choose import ChosenCharity
+from almoner.donors.donor import Donor
+from almoner.money import Money
+from almoner.payments.attempt import Attempt
+from almoner.payments.gateway import Instrument
+
+
+class Gift(Struct, frozen=True):
+    """What a donor asked for. Text is trimmed, the address also normalised."""
+
+    first_name: str
+    last_name: str
+    email: str
+    email_normalised: str
+    locale: str
+    charity: ChosenCharity
+    money: Money
+    instrument: Instrument
+    confirm_duplicate: bool = False
+
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the fields that carry meaning: the same key must come with the same ones.
+
+        The one-time nonce is left out, because a reloaded page makes a new one.
+        """
+        meaning = (
+            self.charity.charity_id,
+            self.money.amount_minor,
+            self.money.currency,
+            self.email_normalised,
+            self.first_name,
+            self.last_name,
+        )
+        return hashlib.sha256(msgspec.json.encode(meaning)).digest()
+
+
+class Intent(Struct, frozen=True):
+    """A gift about to be written down. `request_id` tells apart two requests with one key."""
+
+    donation_id: UUID
+    request_id: UUID
+    fingerprint: bytes
+    donor: Donor
+    attempt: Attempt
+    gift: Gift
+    created_ms: int

@@ -1,0 +1,233 @@
+"""Give: write the gift down, charge it, write down what came of it, and tell the donor.
+
+The three happen in a task of their own: a browser that is closed cancels nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+
+from almoner.donations.answer import Answer, of_state, processing
+from almoner.donations.errors import InFlight, KeyReused, PossibleDuplicate
+from almoner.donations.facts import DonationFacts
+from almoner.donations.gift import Gift, Intent
+from almoner.donations.intend import Begun, Existing, Intended, LooksLikeSecond
+from almoner.donations.keys import RequestKey
+from almoner.donations.settle import Settlement
+from almoner.donors.donor import Donor, donor_id_of
+from almoner.payments.attempt import IN_DOUBT, Attempt, AttemptState, attempt_id_of
+from almoner.payments.charge import Charging
+from almoner.payments.gateway import Charge, Observation, Seen, request_key_of
+from almoner.payments.outcome import Outcome
+from almoner.payments.withdraw import withdraw
+from almoner.platform.batch import Batcher
+from almoner.platform.clock import now_ms
+from almoner.platform.db import Database, DatabaseAway
+from almoner.platform.ids import IdDeriver, Tokens, new_id
+
+log = structlog.get_logger(__name__)
+
+FIRST_LOOK_MS = 5_000
+DRAIN_S = 8.0
+
+
+class GivingPolicy(Struct, frozen=True):
+    """`donor_wait_ms`: after so long a donor is answered 202 while the charge goes on."""
+
+    gateway: str
+    donor_wait_ms: int
+
+
+class Giving:
+    """Takes gifts. One for each process; its id is the lease owner of what it sends."""
+
+    def __init__(
+        self,
+        database: Database,
+        ids: IdDeriver,
+        read_tokens: Tokens,
+        intents: Batcher[Intent, Intended],
+        settlements: Batcher[Settlement, Answer],
+        charging: Charging,
+        policy: GivingPolicy,
+    ) -> None:
+        self._database = database
+        self._ids = ids
+        self._read_tokens = read_tokens
+        self._intents = intents
+        self._settlements = settlements
+        self._charging = charging
+        self._policy = policy
+        self._owner = new_id()
+        self._running: set[asyncio.Task[Answer]] = set()
+        self._unsent: dict[UUID, Attempt] = {}
+        self._withdrawing: asyncio.Task[None] | None = None
+
+    async def give(self, gift: Gift, key: RequestKey) -> Answer:
+        """Take a gift under a key.
+
+        Raises KeyReused, InFlight, PossibleDuplicate, or Unavailable; with each of these nothing
+        was changed by this call.
+        """
+        intent = self._intent(gift, key)
+        task = asyncio.create_task(self._carry_out(intent))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        done, _ = await asyncio.wait({task}, timeout=self._policy.donor_wait_ms / 1000)
+        return task.result() if done else processing(_facts(intent), self._read_tokens)
+
+    async def open(self) -> None:
+        """Nothing to start: every gift starts its own task."""
+
+    async def close(self) -> None:
+        """Wait a while for charges under way. What is not done by then, the resolver finds."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=DRAIN_S)
+        if self._withdrawing:
+            self._withdrawing.cancel()
+
+    @property
+    def under_way(self) -> int:
+        """Gifts that are being carried out now."""
+        return len(self._running)
+
+    def _finished(self, task: asyncio.Task[Answer]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # a donor who has gone does not leave "never retrieved" behind
+
+    def _intent(self, gift: Gift, key: RequestKey) -> Intent:
+        donation_id = key.donation_id(self._ids)
+        donor_id = donor_id_of(self._ids, gift.email_normalised)
+        created_ms = now_ms()
+        return Intent(
+            donation_id,
+            new_id(),
+            gift.fingerprint(),
+            Donor(
+                donor_id,
+                gift.email,
+                gift.email_normalised,
+                gift.first_name,
+                gift.last_name,
+                gift.locale,
+            ),
+            Attempt(
+                attempt_id_of(self._ids, donation_id, 1),
+                donor_id,
+                donation_id,
+                1,
+                self._policy.gateway,
+                gift.money,
+                self._owner,
+                created_ms,
+                gift.charity.merchant_account,
+            ),
+            gift,
+            created_ms,
+        )
+
+    async def _carry_out(self, intent: Intent) -> Answer:
+        try:
+            intended = await self._intents.submit(intent)
+        except DatabaseAway:
+            self._withdraw_later(intent.attempt)
+            raise
+        if isinstance(intended, LooksLikeSecond):
+            raise PossibleDuplicate(intended.first_donation_id)
+        if isinstance(intended, Existing):
+            return self._answer_existing(intent, intended)
+        return await self._charge(intent, intended)
+
+    async def _charge(self, intent: Intent, begun: Begun) -> Answer:
+        attempt, gift, started_ms = begun.attempt, intent.gift, now_ms()
+        charge = Charge(attempt.attempt_id, gift.money, gift.instrument, attempt.merchant_account)
+        observation = await self._charging.charge(attempt.gateway, charge)
+        outcome = _outcome(attempt, observation, started_ms)
+        return await self._settlements.submit(
+            Settlement(outcome, _facts(intent), attempt.gateway, AttemptState.DISPATCHED)
+        )
+
+    def _answer_existing(self, intent: Intent, existing: Existing) -> Answer:
+        record, attempt = existing.record, existing.attempt
+        if record.fingerprint != intent.fingerprint:
+            raise KeyReused
+        if record.response_status is not None and record.response_body is not None:
+            return Answer(
+                record.response_status, record.response_body, record.donation_id, replayed=True
+            )
+        if attempt.state is AttemptState.DISPATCHED:
+            raise InFlight
+        observed = (
+            attempt.gateway_transaction_id,
+            attempt.decline_code,
+            attempt.observed_ms or attempt.dispatched_ms,
+        )
+        return of_state(_facts(intent), attempt.state, observed, self._read_tokens)
+
+    def _withdraw_later(self, attempt: Attempt) -> None:
+        """The stamp may have been committed although the database did not say so."""
+        self._unsent[attempt.attempt_id] = attempt
+        if self._withdrawing is None or self._withdrawing.done():
+            self._withdrawing = asyncio.create_task(self._withdraw_until_done())
+
+    async def _withdraw_until_done(self) -> None:
+        while self._unsent:
+            attempts = list(self._unsent.values())[:500]
+            try:
+                await withdraw(self._database, attempts, self._owner)
+            except DatabaseAway:
+                await asyncio.sleep(0.5)
+                continue
+            for attempt in attempts:
+                del self._unsent[attempt.attempt_id]
+            log.info("unsent_attempts_withdrawn", count=len(attempts))
+
+
+def _facts(intent: Intent) -> DonationFacts:
+    charity = intent.gift.charity
+    return DonationFacts(
+        intent.donation_id,
+        intent.donor.donor_id,
+        charity.charity_id,
+        charity.slug,
+        charity.name,
+        intent.gift.money,
+        intent.created_ms,
+    )
+
+
+_STATE_OF_SEEN = {
+    Seen.SUBMITTED: AttemptState.SUBMITTED,
+    Seen.DECLINED: AttemptState.DECLINED,
+    Seen.NOT_SENT: AttemptState.NOT_SENT,
+    Seen.UNKNOWN: AttemptState.UNKNOWN,
+}
+
+
+def _outcome(attempt: Attempt, observation: Observation, started_ms: int) -> Outcome:
+    state = _STATE_OF_SEEN[observation.seen]
+    finished_ms = now_ms()
+    decline_code = observation.decline_code
+    if state is AttemptState.NOT_SENT:
+        decline_code = "gateway_unreachable"
+    return Outcome(
+        attempt_id=attempt.attempt_id,
+        donor_id=attempt.donor_id,
+        version=1,
+        lease_epoch=1,
+        state=state,
+        gateway_transaction_id=observation.gateway_transaction_id,
+        decline_code=decline_code,
+        operation_id=new_id(),
+        operation_kind="sale",
+        request_key=request_key_of(attempt.attempt_id, "sale"),
+        gateway_code=observation.gateway_code,
+        started_ms=started_ms,
+        finished_ms=finished_ms,
+        next_check_ms=finished_ms + FIRST_LOOK_MS if state in IN_DOUBT else None,
+    )

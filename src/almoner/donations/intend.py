@@ -1,0 +1,166 @@
+"""Write a gift down before anything is sent: its key, donor, donation and stamped attempt.
+
+Many gifts share one transaction. All of it may be repeated after a lost connection, because every
+id was derived before the first try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from msgspec import Struct, structs
+
+from almoner.donations import queries
+from almoner.donations.gift import Intent
+from almoner.donations.queries import Record
+from almoner.donors.remember import remember
+from almoner.payments.attempt import (
+    IN_DOUBT,
+    Attempt,
+    AttemptRow,
+    AttemptState,
+    attempt_id_of,
+)
+from almoner.payments.latest import latest
+from almoner.payments.stamp import stamp
+from almoner.platform.db import Connection, Database
+from almoner.platform.ids import IdDeriver
+
+
+class Begun(Struct, frozen=True):
+    """Written down and stamped by us: this process, and no other, may send the attempt."""
+
+    attempt: Attempt
+
+
+class Existing(Struct, frozen=True):
+    """The key was used before; nothing was written."""
+
+    record: Record
+    attempt: AttemptRow
+
+
+class LooksLikeSecond(Struct, frozen=True):
+    """A gift just like it was made minutes ago or is still in doubt; nothing was written."""
+
+    first_donation_id: UUID
+
+
+Intended = Begun | Existing | LooksLikeSecond
+
+
+class IntentWriter:
+    """Writes intents, many in one transaction."""
+
+    def __init__(self, database: Database, ids: IdDeriver, *, check_after_ms: int) -> None:
+        self._database = database
+        self._ids = ids
+        self._check_after_ms = check_after_ms
+
+    async def write(self, intents: Sequence[Intent]) -> list[Intended]:
+        """One result for each intent, in order."""
+        results: dict[UUID, Intended] = {}
+        async with self._database.transaction() as connection:
+            claimed = await queries.insert_records(connection, intents)
+            new = [intent for intent in intents if intent.request_id in claimed]
+            if seconds := await _seconds(connection, new):
+                results |= seconds
+                await queries.delete_records(connection, [i for i in new if i.request_id in seconds])
+                new = [intent for intent in new if intent.request_id not in seconds]
+            if new:
+                await self._insert(connection, new)
+                results |= {i.request_id: Begun(i.attempt) for i in new}
+            if len(results) < len(intents):
+                others = [i for i in intents if i.request_id not in results]
+                results |= await self._existing(connection, others)
+        return [results[intent.request_id] for intent in intents]
+
+    async def _insert(self, connection: Connection, new: Sequence[Intent]) -> None:
+        async with connection.pipeline():
+            await remember(connection, [intent.donor for intent in new])
+            await queries.insert_donations(connection, new)
+            await stamp(connection, [intent.attempt for intent in new], self._check_after_ms)
+
+    async def _existing(
+        self, connection: Connection, intents: Sequence[Intent]
+    ) -> dict[UUID, Intended]:
+        records = await queries.read_records(connection, [i.donation_id for i in intents])
+        attempts = await latest(
+            connection, [(r.donation_id, r.donor_id) for r in records.values()]
+        )
+        found: dict[UUID, Intended] = {}
+        for intent in intents:
+            record, attempt = records[intent.donation_id], attempts[intent.donation_id]
+            if _is_ours(intent, record, attempt):
+                found[intent.request_id] = Begun(intent.attempt)
+            elif again := self._next_attempt(intent, record, attempt):
+                await stamp(connection, [again], self._check_after_ms)
+                attempts[intent.donation_id] = structs.replace(
+                    attempt, state=AttemptState.DISPATCHED
+                )
+                found[intent.request_id] = Begun(again)
+            else:
+                found[intent.request_id] = Existing(record, attempt)
+        return found
+
+    def _next_attempt(
+        self, intent: Intent, record: Record, attempt: AttemptRow
+    ) -> Attempt | None:
+        """Another attempt, where the last one was withdrawn unsent and nobody was told anything."""
+        if (
+            attempt.state is not AttemptState.NOT_SENT
+            or record.response_status is not None
+            or record.fingerprint != intent.fingerprint
+        ):
+            return None
+        number = attempt.number + 1
+        return structs.replace(
+            intent.attempt,
+            number=number,
+            attempt_id=attempt_id_of(self._ids, intent.donation_id, number),
+        )
+
+
+def _is_ours(intent: Intent, record: Record, attempt: AttemptRow) -> bool:
+    """Whether what is there was written by this very request, whose commit went unanswered."""
+    return (
+        record.request_id == intent.request_id
+        and attempt.attempt_id == intent.attempt.attempt_id
+        and attempt.lease_owner == intent.attempt.lease_owner
+        and attempt.state is AttemptState.DISPATCHED
+        and attempt.version == 1
+    )
+
+
+async def _seconds(
+    connection: Connection, new: Sequence[Intent]
+) -> dict[UUID, LooksLikeSecond]:
+    """Those that look like a second gift, by request id. A confirmed gift never does."""
+    asking = [intent for intent in new if not intent.gift.confirm_duplicate]
+    seconds: dict[UUID, LooksLikeSecond] = {}
+    first: dict[tuple[object, ...], UUID] = {}
+    for intent in asking:
+        gift = intent.gift
+        look = (intent.donor.donor_id, gift.charity.charity_id, gift.money)
+        if look in first:
+            seconds[intent.request_id] = LooksLikeSecond(first[look])
+        first.setdefault(look, intent.donation_id)
+    if asking and (alike := await queries.alike(connection, asking)):
+        attempts = await latest(connection, [(a.donation_id, a.donor_id) for a in alike])
+        for earlier in alike:
+            state = attempts[earlier.donation_id].state
+            if state in IN_DOUBT or (earlier.recent and _may_be_paid(state)):
+                seconds[earlier.request_id] = LooksLikeSecond(earlier.donation_id)
+    return seconds
+
+
+def _may_be_paid(state: AttemptState) -> bool:
+    return state not in {
+        AttemptState.DECLINED,
+        AttemptState.NOT_SENT,
+        AttemptState.NOT_CHARGED,
+        AttemptState.VOIDED,
+        AttemptState.EXPIRED,
+        AttemptState.ABANDONED,
+    }

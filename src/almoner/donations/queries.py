@@ -1,0 +1,190 @@
+"""SQL of the donations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from almoner.donations.answer import Answer
+from almoner.donations.facts import DonationFacts
+from almoner.donations.gift import Intent
+from almoner.money import Money
+from almoner.platform import arrays
+from almoner.platform.db import Connection, Database
+
+
+class Record(Struct, frozen=True):
+    """What is known of an idempotency key. The response is there once it is final."""
+
+    donation_id: UUID
+    donor_id: UUID
+    fingerprint: bytes
+    request_id: UUID
+    response_status: int | None
+    response_body: bytes | None
+
+
+async def insert_records(connection: Connection, intents: Sequence[Intent]) -> set[UUID]:
+    """Claim keys; gives the request ids that won theirs.
+
+    Ordered by id, so that two nodes never wait for each other in a circle.
+    """
+    cursor = await connection.execute(
+        """
+        INSERT INTO idempotency_record (donation_id, donor_id, fingerprint, request_id, created_at)
+        SELECT donation_id, donor_id, fingerprint, request_id,
+               to_timestamp(created_ms / 1000::float8)
+        FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[], %s::uuid[], %s::bigint[])
+             AS new (donation_id, donor_id, fingerprint, request_id, created_ms)
+        ORDER BY donation_id
+        ON CONFLICT DO NOTHING
+        RETURNING request_id
+        """,
+        (
+            arrays.uuids(i.donation_id for i in intents),
+            arrays.uuids(i.donor.donor_id for i in intents),
+            arrays.byteas(i.fingerprint for i in intents),
+            arrays.uuids(i.request_id for i in intents),
+            arrays.integers(i.created_ms for i in intents),
+        ),
+        prepare=True,
+    )
+    return {row["request_id"] for row in await cursor.fetchall()}
+
+
+async def delete_records(connection: Connection, intents: Sequence[Intent]) -> None:
+    """Give keys back that were claimed in this same transaction."""
+    await connection.execute(
+        """
+        DELETE FROM idempotency_record AS r USING unnest(%s::uuid[], %s::uuid[])
+             AS mine (donation_id, request_id)
+        WHERE r.donation_id = mine.donation_id AND r.request_id = mine.request_id
+        """,
+        (
+            arrays.uuids(i.donation_id for i in intents),
+            arrays.uuids(i.request_id for i in intents),
+        ),
+    )
+
+
+async def read_records(
+    connection: Connection, donation_ids: Sequence[UUID]
+) -> dict[UUID, Record]:
+    """The records of keys that exist."""
+    cursor = await connection.execute(
+        """
+        SELECT donation_id, donor_id, fingerprint, request_id, response_status, response_body
+        FROM idempotency_record WHERE donation_id = ANY (%s::uuid[])
+        """,
+        (arrays.uuids(donation_ids),),
+    )
+    return {row["donation_id"]: Record(**row) for row in await cursor.fetchall()}
+
+
+async def insert_donations(connection: Connection, intents: Sequence[Intent]) -> None:
+    """Insert the donations of keys that this transaction claimed."""
+    await connection.execute(
+        """
+        INSERT INTO donation (donation_id, donor_id, charity_id, amount_minor, currency,
+                              first_name, last_name, email, locale, created_at)
+        SELECT donation_id, donor_id, charity_id, amount_minor, currency, first_name, last_name,
+               email, locale, to_timestamp(created_ms / 1000::float8)
+        FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
+                    %s::text[], %s::text[], %s::text[], %s::bigint[])
+             AS new (donation_id, donor_id, charity_id, amount_minor, currency, first_name,
+                     last_name, email, locale, created_ms)
+        """,
+        (
+            arrays.uuids(i.donation_id for i in intents),
+            arrays.uuids(i.donor.donor_id for i in intents),
+            arrays.integers(i.gift.charity.charity_id for i in intents),
+            arrays.integers(i.gift.money.amount_minor for i in intents),
+            arrays.texts(i.gift.money.currency for i in intents),
+            arrays.texts(i.gift.first_name for i in intents),
+            arrays.texts(i.gift.last_name for i in intents),
+            arrays.texts(i.gift.email for i in intents),
+            arrays.texts(i.gift.locale for i in intents),
+            arrays.integers(i.created_ms for i in intents),
+        ),
+        prepare=True,
+    )
+
+
+class AlikeDonation(Struct, frozen=True):
+    """An earlier donation that looks like the one of `request_id`."""
+
+    request_id: UUID
+    donation_id: UUID
+    donor_id: UUID
+    recent: bool
+
+
+async def alike(connection: Connection, intents: Sequence[Intent]) -> list[AlikeDonation]:
+    """Donations of the same donor, charity and amount within a week.
+
+    Leaves open whether they were paid; `recent` is ten minutes. Older ones than a week are out of
+    doubt by then and nobody mistakes them for a double click.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT new.request_id, d.donation_id, d.donor_id,
+               d.created_at > now() - interval '10 minutes' AS recent
+        FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::text[])
+             AS new (request_id, donation_id, donor_id, charity_id, amount_minor, currency)
+        JOIN donation AS d ON d.donor_id = new.donor_id AND d.created_at > now() - interval '7 days'
+             AND d.charity_id = new.charity_id AND d.amount_minor = new.amount_minor
+             AND d.currency = new.currency AND d.donation_id <> new.donation_id
+        """,
+        (
+            arrays.uuids(i.request_id for i in intents),
+            arrays.uuids(i.donation_id for i in intents),
+            arrays.uuids(i.donor.donor_id for i in intents),
+            arrays.integers(i.gift.charity.charity_id for i in intents),
+            arrays.integers(i.gift.money.amount_minor for i in intents),
+            arrays.texts(i.gift.money.currency for i in intents),
+        ),
+        prepare=True,
+    )
+    return [AlikeDonation(**row) for row in await cursor.fetchall()]
+
+
+async def store_responses(connection: Connection, answers: Sequence[Answer]) -> None:
+    """Keep final answers for replay. The first one stays: a donor is never told two things."""
+    await connection.execute(
+        """
+        UPDATE idempotency_record AS r
+        SET response_status = new.status, response_body = new.body
+        FROM unnest(%s::uuid[], %s::smallint[], %s::bytea[]) AS new (donation_id, status, body)
+        WHERE r.donation_id = new.donation_id AND r.response_status IS NULL
+        """,
+        (
+            arrays.uuids(a.donation_id for a in answers),
+            arrays.integers(a.status for a in answers),
+            arrays.byteas(a.body for a in answers),
+        ),
+        prepare=True,
+    )
+
+
+_FACTS: Final = """
+    SELECT d.donation_id, d.donor_id, d.charity_id, c.slug AS charity_slug, c.name AS charity_name,
+           d.amount_minor, d.currency, (extract(epoch FROM d.created_at) * 1000)::bigint AS created_ms
+    FROM idempotency_record AS r
+    JOIN donation AS d USING (donation_id, donor_id)
+    JOIN charity AS c USING (charity_id)
+    WHERE r.donation_id = %s
+"""
+
+
+async def read_facts(database: Database, donation_id: UUID) -> DonationFacts | None:
+    """The facts of a donation, found through its idempotency record, which knows its donor."""
+    row = await database.fetch_one(_FACTS, (donation_id,))
+    return None if row is None else _facts(row)
+
+
+def _facts(row: dict[str, Any]) -> DonationFacts:
+    amount_minor, currency = row.pop("amount_minor"), row.pop("currency")
+    return DonationFacts(money=Money(amount_minor, currency), **row)

@@ -1,0 +1,148 @@
+"""Settle: the outcome of an attempt, its ledger entries, its event and its answer, in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from almoner.donations import queries
+from almoner.donations.answer import Answer, of_state
+from almoner.donations.facts import DonationFacts
+from almoner.donations.status import STATUS_OF
+from almoner.events.event import Event
+from almoner.events.outbox import tell
+from almoner.ledger.accounts import charity_income, gateway_receivable
+from almoner.ledger.post import post
+from almoner.ledger.transfer import Transfer
+from almoner.payments.attempt import CAPTURED, AttemptRow, AttemptState
+from almoner.payments.outcome import Outcome
+from almoner.payments.record import current, record
+from almoner.platform.batch import Batcher
+from almoner.platform.db import Database
+from almoner.platform.ids import IdDeriver, Tokens, new_id, time_of
+
+
+class Settlement(Struct, frozen=True):
+    """An outcome with what it means for its donation. `was` is the state it moves from."""
+
+    outcome: Outcome
+    facts: DonationFacts
+    gateway: str
+    was: AttemptState
+
+
+class SettlementWriter:
+    """Writes settlements, many in one transaction."""
+
+    def __init__(self, database: Database, ids: IdDeriver, read_tokens: Tokens) -> None:
+        self._database = database
+        self._ids = ids
+        self._read_tokens = read_tokens
+
+    async def write(self, settlements: Sequence[Settlement]) -> list[Answer]:
+        """The answer for each, in order.
+
+        An outcome whose attempt was moved meanwhile changes nothing; its answer then tells what
+        the attempt is now.
+        """
+        async with self._database.transaction() as connection:
+            moved = await record(connection, [s.outcome for s in settlements])
+            applied = [s for s in settlements if s.outcome.attempt_id in moved]
+            answers = {s.outcome.attempt_id: self._answer_of(s) for s in applied}
+            async with connection.pipeline():
+                if transfers := [self._transfer(s) for s in applied if _is_capture(s)]:
+                    await post(connection, transfers)
+                if events := [_event(s) for s in applied if s.outcome.state is not s.was]:
+                    await tell(connection, events)
+                if final := [a for a in answers.values() if a.status != 202]:
+                    await queries.store_responses(connection, final)
+            if stale := [s for s in settlements if s.outcome.attempt_id not in moved]:
+                rows = await current(connection, [s.outcome.attempt_id for s in stale])
+                for s in stale:
+                    answers[s.outcome.attempt_id] = self._answer_now(
+                        s.facts, rows[s.outcome.attempt_id]
+                    )
+        return [answers[s.outcome.attempt_id] for s in settlements]
+
+    def _answer_of(self, settlement: Settlement) -> Answer:
+        outcome = settlement.outcome
+        observed = (outcome.gateway_transaction_id, outcome.decline_code, outcome.finished_ms)
+        return of_state(settlement.facts, outcome.state, observed, self._read_tokens)
+
+    def _answer_now(self, facts: DonationFacts, row: AttemptRow) -> Answer:
+        observed = (
+            row.gateway_transaction_id,
+            row.decline_code,
+            row.observed_ms or facts.created_ms,
+        )
+        return of_state(facts, row.state, observed, self._read_tokens)
+
+    def _transfer(self, settlement: Settlement) -> Transfer:
+        outcome, facts = settlement.outcome, settlement.facts
+        return Transfer(
+            transfer_id=self._ids.derive(
+                "transfer", "capture", outcome.attempt_id.hex, at_ms=time_of(outcome.attempt_id)
+            ),
+            donor_id=facts.donor_id,
+            debit=gateway_receivable(settlement.gateway),
+            credit=charity_income(facts.charity_id),
+            money=facts.money,
+            source_kind="capture",
+            source_id=outcome.attempt_id,
+            posted_ms=outcome.finished_ms,
+        )
+
+
+class Settling:
+    """Settles one attempt at a time on behalf of the resolver and of reports from outside."""
+
+    def __init__(self, database: Database, batcher: Batcher[Settlement, Answer]) -> None:
+        self._database = database
+        self._batcher = batcher
+
+    async def settle(self, attempt: AttemptRow, outcome: Outcome) -> Answer:
+        """Settle an attempt that was read before. Raises LookupError if its donation is gone."""
+        facts = await queries.read_facts(self._database, attempt.payable_id)
+        if facts is None:
+            raise LookupError(f"attempt {attempt.attempt_id} has no donation")
+        return await self._batcher.submit(
+            Settlement(outcome, facts, attempt.gateway, attempt.state)
+        )
+
+
+def _is_capture(settlement: Settlement) -> bool:
+    return settlement.outcome.state in CAPTURED and settlement.was not in CAPTURED
+
+
+_KIND_OF_STATUS = {
+    "success": "donation.paid",
+    "failure": "donation.not_paid",
+    "processing": "donation.in_doubt",
+    "disputed": "donation.disputed",
+}
+
+
+def _event(settlement: Settlement) -> Event:
+    outcome, facts = settlement.outcome, settlement.facts
+    payload: dict[str, Any] = {
+        "attempt_id": str(outcome.attempt_id),
+        "state": outcome.state,
+        "charity_id": facts.charity_id,
+        "amount_minor": facts.money.amount_minor,
+        "currency": facts.money.currency,
+        "gateway": settlement.gateway,
+    }
+    if outcome.gateway_transaction_id:
+        payload["transaction_id"] = outcome.gateway_transaction_id
+    if outcome.decline_code:
+        payload["code"] = outcome.decline_code
+    return Event(
+        new_id(),
+        facts.donor_id,
+        facts.donation_id,
+        _KIND_OF_STATUS[STATUS_OF[outcome.state]],
+        payload,
+        outcome.finished_ms,
+    )

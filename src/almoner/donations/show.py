@@ -1,0 +1,73 @@
+"""Show one donation to whoever holds its read token."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from almoner.donations import queries
+from almoner.donations.errors import NotFoundOrNotYours
+from almoner.donations.status import STATUS_OF, Status
+from almoner.payments.attempt import AttemptRow
+from almoner.payments.declines import DONOR_WORDS
+from almoner.payments.latest import latest
+from almoner.platform.clock import rfc3339
+from almoner.platform.db import Database
+from almoner.platform.ids import Tokens
+
+
+class DonationView(Struct, frozen=True):
+    """A donation as its donor sees it. Times are RFC 3339, `amount` is in major units."""
+
+    donation_id: str
+    status: Status
+    amount: str
+    currency: str
+    charity_id: int
+    charity_name: str
+    charity_slug: str
+    donation_timestamp: str
+    transaction_id: str | None
+    error_message: str | None
+    code: str | None
+    updated_at: str
+
+
+async def show(database: Database, donation_id: UUID) -> DonationView:
+    """The donation as it stands now. Raises NotFoundOrNotYours, or DatabaseAway."""
+    facts = await queries.read_facts(database, donation_id)
+    if facts is None:
+        raise NotFoundOrNotYours
+    async with database.connection() as connection:
+        attempts = await latest(connection, [(facts.donation_id, facts.donor_id)])
+    attempt = attempts[facts.donation_id]
+    status = STATUS_OF[attempt.state]
+    code = (attempt.decline_code or "not_charged") if status == "failure" else None
+    return DonationView(
+        donation_id=str(facts.donation_id),
+        status=status,
+        amount=facts.money.decimal_text(),
+        currency=facts.money.currency,
+        charity_id=facts.charity_id,
+        charity_name=facts.charity_name,
+        charity_slug=facts.charity_slug,
+        donation_timestamp=rfc3339(_happened_ms(attempt, facts.created_ms)),
+        transaction_id=attempt.gateway_transaction_id if status != "failure" else None,
+        error_message=DONOR_WORDS[code] if code else None,
+        code=code,
+        updated_at=rfc3339(attempt.observed_ms or attempt.dispatched_ms),
+    )
+
+
+def check_token(tokens: Tokens, donation_id: UUID, authorization: str | None) -> None:
+    """Raise NotFoundOrNotYours unless the header carries this donation's read token."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not tokens.verify(donation_id.hex, token.strip()):
+        raise NotFoundOrNotYours
+
+
+def _happened_ms(attempt: AttemptRow, created_ms: int) -> int:
+    """When the money moved, or else when the donor asked."""
+    moved = STATUS_OF[attempt.state] in ("success", "disputed")
+    return attempt.observed_ms if moved and attempt.observed_ms else created_ms

@@ -1,0 +1,82 @@
+"""Exact money: an amount in minor units and an ISO 4217 currency code.
+
+Nothing here rounds and nothing here touches a float.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+EXPONENTS: Final[dict[str, int]] = {
+    "AUD": 2, "BRL": 2, "CAD": 2, "CHF": 2, "CNY": 2, "CZK": 2, "DKK": 2, "EUR": 2,
+    "GBP": 2, "HKD": 2, "INR": 2, "JPY": 0, "KRW": 0, "KWD": 3, "MXN": 2, "NOK": 2,
+    "NZD": 2, "PLN": 2, "SEK": 2, "SGD": 2, "TWD": 2, "USD": 2, "ZAR": 2,
+}  # fmt: skip
+"""Decimals of each currency that Almoner can take (ISO 4217, table A.1)."""
+
+_AMOUNT: Final = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,10}))?", re.ASCII)
+
+
+class MoneyError(ValueError):
+    """An amount that cannot be read as money. `code` is stable; the text is for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Money(msgspec.Struct, frozen=True, order=True):
+    """`amount_minor` in the smallest unit of `currency` (cents for USD, yen for JPY)."""
+
+    amount_minor: int
+    currency: str
+
+    @classmethod
+    def parse(cls, value: object, currency: str) -> Money:
+        """Read a JSON number or decimal string exactly.
+
+        Raises MoneyError with code `wrong_type`, `not_a_number`, `too_many_decimals`
+        or `unknown_currency`.
+        """
+        exponent = EXPONENTS.get(currency)
+        if exponent is None:
+            raise MoneyError("unknown_currency", f"{currency!r} is not a currency we can take.")
+        return cls(_minor_units(_plain_text(value), exponent, currency), currency)
+
+    def decimal_text(self) -> str:
+        """The amount in major units with all of the currency's decimals, such as `50.00`."""
+        exponent = EXPONENTS[self.currency]
+        sign = "-" if self.amount_minor < 0 else ""
+        digits = str(abs(self.amount_minor)).rjust(exponent + 1, "0")
+        if exponent == 0:
+            return sign + digits
+        return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
+
+
+def _plain_text(value: object) -> str:
+    """The digits as the sender wrote them; exponents of a JSON number are written out."""
+    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+        raise MoneyError("wrong_type", "Write the amount as a number, for example 50.00.")
+    if isinstance(value, Decimal):
+        if not value.is_finite() or not -30 < value.adjusted() < 30:
+            raise MoneyError("not_a_number", "Write the amount as a number, for example 50.00.")
+        return format(value, "f")
+    if isinstance(value, int):
+        return str(value) if -(10**15) < value < 10**15 else "9" * 15
+    return value.strip()
+
+
+def _minor_units(text: str, exponent: int, currency: str) -> int:
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise MoneyError("not_a_number", "Write the amount as a number, for example 50.00.")
+    sign, whole, fraction = match.group(1), match.group(2), (match.group(3) or "").rstrip("0")
+    if len(fraction) > exponent:
+        allowed = f"at most {exponent} decimals" if exponent else "no decimals"
+        raise MoneyError("too_many_decimals", f"{currency} has {allowed}.")
+    minor = int(whole) * 10**exponent + int(fraction.ljust(exponent, "0") or "0")
+    return -minor if sign else minor

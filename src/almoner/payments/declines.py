@@ -1,0 +1,32 @@
+"""Why a gift was not charged, in donor words. A closed table: no gateway text is passed on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DONOR_WORDS: Final[dict[str, str]] = {
+    "card_declined": "Your bank declined the card. You were not charged.",
+    "insufficient_funds": "Insufficient funds. You were not charged.",
+    "card_expired": "The card has expired. You were not charged.",
+    "gateway_rejected": "The payment could not be accepted. You were not charged.",
+    "processor_unavailable": "The bank could not be reached. You were not charged.",
+    "gateway_unreachable": "The payment provider could not be reached. You were not charged.",
+    "payment_details_used": "These payment details were used before. You were not charged; "
+    "please enter the card again.",
+    "not_charged": "The payment did not reach the bank. You were not charged.",
+}
+
+_PROCESSOR_CODES: Final[dict[str, str]] = {
+    "2001": "insufficient_funds",
+    "2004": "card_expired",
+    "3000": "processor_unavailable",
+}
+
+
+def decline_code_of(processor_code: str) -> str:
+    """Our code for a processor's (Braintree, "Authorization responses").
+
+    Most of its hundred reasons say the same to a donor, and telling them apart would help only
+    someone who tries stolen cards.
+    """
+    return _PROCESSOR_CODES.get(processor_code, "card_declined")

@@ -1,0 +1,76 @@
+"""The sandbox gateway: a full adapter without network or keys, for trials, tests and benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from almoner.payments.gateway import Charge, Observation, RecordedCharge, Seen
+from almoner.payments.gateways.sandbox import rules, truth
+from almoner.platform.batch import Batcher
+from almoner.platform.db import Database
+from almoner.platform.errors import Unavailable
+
+
+class SandboxGateway:
+    """Charges test money, durably, and answers after `latency_ms`."""
+
+    name = "sandbox"
+
+    def __init__(self, database_url: str, *, latency_ms: int) -> None:
+        self._database = Database(database_url, size=3)
+        self._latency_s = latency_ms / 1000
+        self._batcher: Batcher[tuple[Charge, rules.Verdict], truth.Entry] = Batcher(
+            "sandbox charges", self._file, retry_for_ms=5_000
+        )
+
+    async def open(self) -> None:
+        """Connect, and make the record's table if this is the first time."""
+        await self._database.open()
+        await truth.create_schema(self._database)
+        await self._batcher.open()
+
+    async def close(self) -> None:
+        """File what is under way, then disconnect."""
+        await self._batcher.close()
+        await self._database.close()
+
+    async def charge(self, charge: Charge) -> Observation:
+        """See `Gateway.charge`."""
+        nonce = charge.instrument.nonce
+        if nonce == "fake-unreachable-nonce":
+            return Observation(Seen.NOT_SENT, gateway_code="unreachable")
+        verdict = rules.decide(nonce, charge.money)
+        try:
+            entry = await self._batcher.submit((charge, verdict))
+        except Unavailable:
+            return Observation(Seen.UNKNOWN, gateway_code="sandbox_database_away")
+        await asyncio.sleep(rules.SLOW_MS / 1000 if nonce == "fake-slow-nonce" else self._latency_s)
+        if nonce == "fake-lost-answer-nonce":
+            return Observation(Seen.UNKNOWN, gateway_code="answer_lost")
+        return _observed(entry)
+
+    async def look_up(self, order_id: str) -> Observation | None:
+        """See `Gateway.look_up`."""
+        try:
+            async with self._database.connection() as connection:
+                entry = await truth.find(connection, order_id)
+        except Unavailable:
+            return Observation(Seen.UNKNOWN, gateway_code="sandbox_database_away")
+        return _observed(entry) if entry else None
+
+    def charges(self) -> AsyncIterator[RecordedCharge]:
+        """See `ListsCharges.charges`."""
+        return truth.all_charges(self._database)
+
+    async def _file(self, charges: Sequence[tuple[Charge, rules.Verdict]]) -> list[truth.Entry]:
+        async with self._database.connection() as connection:
+            return await truth.file_charges(connection, charges)
+
+
+def _observed(entry: truth.Entry) -> Observation:
+    if entry.verdict.captured:
+        return Observation(Seen.SUBMITTED, entry.transaction_id, None, entry.verdict.gateway_code)
+    return Observation(
+        Seen.DECLINED, entry.transaction_id, entry.verdict.decline_code, entry.verdict.gateway_code
+    )

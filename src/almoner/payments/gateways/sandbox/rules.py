@@ -1,0 +1,81 @@
+"""How the sandbox decides: by published test nonces, cards and amounts.
+
+The names and amounts are Braintree's ("Testing", reference), so that what is learned here holds
+there; `fake-slow-nonce`, `fake-lost-answer-nonce` and `fake-unreachable-nonce` are our own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from almoner.money import Money
+from almoner.payments.declines import decline_code_of
+
+
+class Verdict(Struct, frozen=True):
+    """What the sandbox will do with a charge."""
+
+    captured: bool
+    gateway_code: str
+    decline_code: str | None = None
+
+
+ACCEPTED: Final = frozenset(
+    {
+        "fake-valid-nonce",
+        "fake-valid-visa-nonce",
+        "fake-valid-mastercard-nonce",
+        "fake-valid-amex-nonce",
+        "fake-valid-discover-nonce",
+        "fake-slow-nonce",
+        "fake-lost-answer-nonce",
+        "fake-unreachable-nonce",
+    }
+)
+
+DECLINED: Final[dict[str, tuple[str, str]]] = {
+    "fake-processor-declined-visa-nonce": ("2000", "card_declined"),
+    "fake-processor-declined-mastercard-nonce": ("2000", "card_declined"),
+    "fake-processor-declined-amex-nonce": ("2000", "card_declined"),
+    "fake-gateway-rejected-fraud-nonce": ("fraud", "gateway_rejected"),
+    "fake-consumed-nonce": ("93107", "payment_details_used"),
+}
+
+CARDS: Final[dict[str, str]] = {
+    "4111111111111111": "fake-valid-visa-nonce",
+    "4005519200000004": "fake-valid-visa-nonce",
+    "4012888888881881": "fake-valid-visa-nonce",
+    "5555555555554444": "fake-valid-mastercard-nonce",
+    "378282246310005": "fake-valid-amex-nonce",
+    "6011111111111117": "fake-valid-discover-nonce",
+    "4000111111111115": "fake-processor-declined-visa-nonce",
+    "5105105105105100": "fake-processor-declined-mastercard-nonce",
+}
+"""Published test numbers, and the nonce that stands for each."""
+
+SLOW_MS: Final = 15_000
+
+
+def known_nonce(nonce: str) -> bool:
+    """Whether the sandbox has a meaning for this nonce."""
+    return nonce in ACCEPTED or nonce in DECLINED
+
+
+def decide(nonce: str, money: Money) -> Verdict:
+    """The verdict on a charge. A nonce without a meaning is declined, never taken."""
+    if nonce in DECLINED:
+        gateway_code, decline_code = DECLINED[nonce]
+        return Verdict(False, gateway_code, decline_code)
+    if nonce not in ACCEPTED:
+        return Verdict(False, "91565", "gateway_rejected")
+    minor = money.amount_minor
+    if 200_000 <= minor <= 299_999:
+        code = str(minor // 100)
+        return Verdict(False, code, decline_code_of(code))
+    if minor == 300_000:
+        return Verdict(False, "3000", "processor_unavailable")
+    if minor == 500_100:
+        return Verdict(False, "application_incomplete", "gateway_rejected")
+    return Verdict(True, "1000")

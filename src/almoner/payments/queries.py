@@ -1,0 +1,203 @@
+"""SQL of the payments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from almoner.money import Money
+from almoner.payments.attempt import Attempt, AttemptRow, AttemptState
+from almoner.payments.outcome import Outcome
+from almoner.platform import arrays
+from almoner.platform.db import Connection
+
+
+async def insert_dispatched(
+    connection: Connection, attempts: Sequence[Attempt], check_after_ms: int
+) -> None:
+    """Insert attempts with their dispatch stamp."""
+    await connection.execute(
+        """
+        INSERT INTO payment_attempt (attempt_id, donor_id, payable_id, number, gateway, state,
+            amount_minor, currency, merchant_account, lease_owner, dispatched_at, next_check_at)
+        SELECT attempt_id, donor_id, payable_id, number, gateway, 'DISPATCHED', amount_minor,
+               currency, merchant_account, lease_owner,
+               to_timestamp(dispatched_ms / 1000::float8),
+               to_timestamp((dispatched_ms + %s::bigint) / 1000::float8)
+        FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::smallint[], %s::text[], %s::bigint[],
+                    %s::text[], %s::text[], %s::uuid[], %s::bigint[])
+             AS new (attempt_id, donor_id, payable_id, number, gateway, amount_minor, currency,
+                     merchant_account, lease_owner, dispatched_ms)
+        """,
+        (
+            check_after_ms,
+            arrays.uuids(a.attempt_id for a in attempts),
+            arrays.uuids(a.donor_id for a in attempts),
+            arrays.uuids(a.payable_id for a in attempts),
+            arrays.integers(a.number for a in attempts),
+            arrays.texts(a.gateway for a in attempts),
+            arrays.integers(a.money.amount_minor for a in attempts),
+            arrays.texts(a.money.currency for a in attempts),
+            arrays.texts(a.merchant_account for a in attempts),
+            arrays.uuids(a.lease_owner for a in attempts),
+            arrays.integers(a.dispatched_ms for a in attempts),
+        ),
+        prepare=True,
+    )
+
+
+async def move_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> set[UUID]:
+    """Move attempts whose version and lease are still the ones the mover saw."""
+    cursor = await connection.execute(
+        """
+        UPDATE payment_attempt AS a
+        SET state = new.state, version = a.version + 1,
+            gateway_transaction_id = coalesce(new.gateway_transaction_id,
+                                              a.gateway_transaction_id),
+            decline_code = new.decline_code,
+            observed_at = to_timestamp(new.finished_ms / 1000::float8),
+            next_check_at = to_timestamp(new.next_check_ms / 1000::float8),
+            checks = new.checks, misses = new.misses
+        FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::int[], %s::text[], %s::text[],
+                    %s::text[], %s::bigint[], %s::bigint[], %s::smallint[], %s::smallint[])
+             AS new (attempt_id, donor_id, version, lease_epoch, state, gateway_transaction_id,
+                     decline_code, finished_ms, next_check_ms, checks, misses)
+        WHERE a.attempt_id = new.attempt_id AND a.donor_id = new.donor_id
+          AND a.version = new.version AND a.lease_epoch = new.lease_epoch
+        RETURNING a.attempt_id
+        """,
+        (
+            arrays.uuids(o.attempt_id for o in outcomes),
+            arrays.uuids(o.donor_id for o in outcomes),
+            arrays.integers(o.version for o in outcomes),
+            arrays.integers(o.lease_epoch for o in outcomes),
+            arrays.texts(o.state for o in outcomes),
+            arrays.texts(o.gateway_transaction_id for o in outcomes),
+            arrays.texts(o.decline_code for o in outcomes),
+            arrays.integers(o.finished_ms for o in outcomes),
+            arrays.integers(o.next_check_ms for o in outcomes),
+            arrays.integers(o.checks for o in outcomes),
+            arrays.integers(o.misses for o in outcomes),
+        ),
+        prepare=True,
+    )
+    return {row["attempt_id"] for row in await cursor.fetchall()}
+
+
+async def insert_operations(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Insert what was asked of the gateway and what it answered."""
+    await connection.execute(
+        """
+        INSERT INTO gateway_operation (operation_id, donor_id, attempt_id, kind, request_key,
+            outcome, gateway_transaction_id, gateway_code, started_at, finished_at)
+        SELECT operation_id, donor_id, attempt_id, kind, request_key, outcome,
+               gateway_transaction_id, gateway_code, to_timestamp(started_ms / 1000::float8),
+               to_timestamp(finished_ms / 1000::float8)
+        FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[],
+                    %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+             AS new (operation_id, donor_id, attempt_id, kind, request_key, outcome,
+                     gateway_transaction_id, gateway_code, started_ms, finished_ms)
+        """,
+        (
+            arrays.uuids(o.operation_id for o in outcomes),
+            arrays.uuids(o.donor_id for o in outcomes),
+            arrays.uuids(o.attempt_id for o in outcomes),
+            arrays.texts(o.operation_kind for o in outcomes),
+            arrays.texts(o.request_key for o in outcomes),
+            arrays.texts(o.state for o in outcomes),
+            arrays.texts(o.gateway_transaction_id for o in outcomes),
+            arrays.texts(o.gateway_code for o in outcomes),
+            arrays.integers(o.started_ms for o in outcomes),
+            arrays.integers(o.finished_ms for o in outcomes),
+        ),
+        prepare=True,
+    )
+
+
+_ATTEMPT: Final = """
+    SELECT attempt_id, donor_id, payable_id, number, gateway, state, amount_minor, currency,
+           version, lease_owner, lease_epoch,
+           (extract(epoch FROM dispatched_at) * 1000)::bigint AS dispatched_ms,
+           (extract(epoch FROM observed_at) * 1000)::bigint AS observed_ms,
+           gateway_transaction_id, decline_code, checks, misses, merchant_account
+    FROM payment_attempt
+"""
+
+
+async def read_attempts(connection: Connection, attempt_ids: Sequence[UUID]) -> list[AttemptRow]:
+    """Attempts by id, whichever donor they belong to."""
+    cursor = await connection.execute(
+        _ATTEMPT + "WHERE attempt_id = ANY (%s::uuid[])", (arrays.uuids(attempt_ids),)
+    )
+    return [_attempt_row(row) for row in await cursor.fetchall()]
+
+
+async def latest_attempts(
+    connection: Connection, payables: Sequence[tuple[UUID, UUID]]
+) -> dict[UUID, AttemptRow]:
+    """The newest attempt for each (payable, donor)."""
+    cursor = await connection.execute(
+        _ATTEMPT
+        + """
+        WHERE (payable_id, donor_id) IN
+              (SELECT * FROM unnest(%s::uuid[], %s::uuid[]))
+        ORDER BY payable_id, number
+        """,
+        (arrays.uuids(p for p, _ in payables), arrays.uuids(d for _, d in payables)),
+    )
+    return {row["payable_id"]: _attempt_row(row) for row in await cursor.fetchall()}
+
+
+async def lease_due(
+    connection: Connection, lease_owner: UUID, next_check_ms: int, limit: int
+) -> list[AttemptRow]:
+    """Take over attempts in doubt that are due, with a new lease epoch.
+
+    Whoever held one before can no longer move it. SKIP LOCKED lets several workers share the work;
+    `next_check_at` moves on at once, so that a worker that dies here only delays the next look.
+    """
+    cursor = await connection.execute(
+        """
+        WITH due AS (
+            SELECT attempt_id, donor_id FROM payment_attempt
+            WHERE state IN ('DISPATCHED', 'UNKNOWN') AND next_check_at <= now()
+            ORDER BY next_check_at LIMIT %s FOR UPDATE SKIP LOCKED
+        )
+        UPDATE payment_attempt AS a
+        SET lease_owner = %s, lease_epoch = a.lease_epoch + 1, version = a.version + 1,
+            next_check_at = to_timestamp(%s / 1000::float8)
+        FROM due WHERE a.attempt_id = due.attempt_id AND a.donor_id = due.donor_id
+        RETURNING a.attempt_id
+        """,
+        (limit, lease_owner, next_check_ms),
+    )
+    ids = [row["attempt_id"] for row in await cursor.fetchall()]
+    return await read_attempts(connection, ids) if ids else []
+
+
+async def withdraw_unsent(
+    connection: Connection, attempts: Sequence[tuple[UUID, UUID]], lease_owner: UUID
+) -> int:
+    """Move attempts that this process stamped and provably never sent to NOT_SENT."""
+    cursor = await connection.execute(
+        """
+        UPDATE payment_attempt AS a
+        SET state = 'NOT_SENT', version = a.version + 1, observed_at = now(), next_check_at = NULL
+        FROM unnest(%s::uuid[], %s::uuid[]) AS mine (attempt_id, donor_id)
+        WHERE a.attempt_id = mine.attempt_id AND a.donor_id = mine.donor_id
+          AND a.lease_owner = %s AND a.state = 'DISPATCHED' AND a.version = 1
+        """,
+        (
+            arrays.uuids(attempt_id for attempt_id, _ in attempts),
+            arrays.uuids(donor_id for _, donor_id in attempts),
+            lease_owner,
+        ),
+    )
+    return cursor.rowcount
+
+
+def _attempt_row(row: dict[str, Any]) -> AttemptRow:
+    amount_minor, currency = row.pop("amount_minor"), row.pop("currency")
+    state = AttemptState(row.pop("state"))
+    return AttemptRow(state=state, money=Money(amount_minor, currency), **row)

@@ -1,0 +1,101 @@
+"""PostgreSQL: one pool per process, transactions, and what its errors mean for a caller."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from almoner.platform.errors import Unavailable
+
+Connection = AsyncConnection[DictRow]
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+CONNECTION_LOST: tuple[type[Exception], ...] = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    OSError,
+)
+"""Errors after which nothing is known of a statement that was on its way."""
+
+
+class DatabaseAway(Unavailable):
+    """The database cannot be reached. What was asked for has not been done."""
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot be reached. Please try again in a moment.")
+
+
+class Database:
+    """A pool of connections to one database, in autocommit unless `transaction()` is used."""
+
+    def __init__(self, url: str, *, size: int = 8, wait_ms: int = 5_000) -> None:
+        self.url = url
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            connection_class=AsyncConnection[DictRow],
+            min_size=1,
+            max_size=size,
+            timeout=wait_ms / 1000,
+            max_idle=300,
+            reconnect_timeout=30,
+            open=False,
+            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 5},
+        )
+
+    async def open(self) -> None:
+        """Begin to connect. Does not wait, so that a process can start while it is away."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Give all connections back to the server."""
+        await self._pool.close(timeout=5)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection in autocommit. Raises DatabaseAway when none can be had in time."""
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except CONNECTION_LOST as error:
+            if isinstance(error, psycopg.errors.QueryCanceled):
+                raise
+            raise DatabaseAway from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction, committed at the end, rolled back by any exception.
+
+        Raises DatabaseAway when the connection is lost. The commit may then have happened:
+        only what can be repeated without harm belongs in here.
+        """
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[DictRow]:
+        """All rows of a statement that only reads; asked again once if the connection broke."""
+        try:
+            return await self._fetch_all(sql, parameters)
+        except DatabaseAway:
+            return await self._fetch_all(sql, parameters)
+
+    async def fetch_one(self, sql: str, parameters: Parameters = ()) -> DictRow | None:
+        """The first row of a statement that only reads, or None."""
+        rows = await self.fetch_all(sql, parameters)
+        return rows[0] if rows else None
+
+    async def _fetch_all(self, sql: str, parameters: Parameters) -> list[DictRow]:
+        async with self.connection() as connection:
+            cursor = await connection.execute(_statement(sql), parameters)
+            return await cursor.fetchall()
+
+
+def _statement(sql: str) -> Any:
+    """psycopg wants a LiteralString; ours are constants of the `queries` modules."""
+    return sql

@@ -1,0 +1,1 @@
+"""The private PostgreSQL and Valkey of `almoner serve`, and what keeps them alive."""

@@ -1,0 +1,70 @@
+"""Metrics, in Prometheus' text format, summed over all web processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+REQUESTS: Final = Counter(
+    "almoner_http_requests", "Requests answered.", ["method", "route", "status"]
+)
+SECONDS: Final = Histogram(
+    "almoner_http_request_seconds",
+    "Time from a request to its answer.",
+    ["method", "route"],
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 12, 30),
+)
+GIFTS: Final = Counter("almoner_gifts", "Answers to donors, by what they were told.", ["told"])
+UNDER_WAY: Final = Gauge(
+    "almoner_gifts_under_way", "Gifts being carried out now.", multiprocess_mode="livesum"
+)
+IN_DOUBT: Final = Gauge(
+    "almoner_attempts_in_doubt", "Charges without an answer yet.", multiprocess_mode="mostrecent"
+)
+RESOLVED: Final = Counter("almoner_attempts_looked_up", "Look-ups of charges in doubt.")
+
+
+def measured(app: ASGIApp) -> ASGIApp:
+    """Count and time every request. The route is its template, never the path itself."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        status = 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, watch)
+        finally:
+            route = str(scope.get("path_template") or "(none)")
+            method = str(scope.get("method", "-"))
+            REQUESTS.labels(method, route, status).inc()
+            SECONDS.labels(method, route).observe(time.perf_counter() - started)
+
+    return middleware
+
+
+def exposition() -> tuple[bytes, str]:
+    """The metrics of this process, or of all of them where they share a folder."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,107 @@
+"""Probes: whether the process is alive, whether it can take gifts, what it measures."""
+
+from __future__ import annotations
+
+import hmac
+from ipaddress import ip_address
+
+from litestar import Response, Router, get
+from msgspec import Struct
+
+from almoner.platform.cache import CACHE_AWAY, Cache
+from almoner.platform.db import Database
+from almoner.platform.errors import Problem
+from almoner.platform.http import AnyRequest, ClientAddress
+from almoner.platform.metrics import exposition
+
+
+class Probes(Struct, frozen=True):
+    """What the probes look at. `schema_revision` is the one this program was made for."""
+
+    database: Database
+    cache: Cache | None
+    schema_revision: str
+    metrics_token: str
+    client_address: ClientAddress
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class Readiness(Struct, frozen=True):
+    """The process can take gifts. A cache that is away makes it slower, not unready."""
+
+    status: str
+    database: str
+    cache: str
+
+
+class SchemaTooOld(Problem):
+    """The database has another schema than this program needs."""
+
+    def __init__(self, found: str | None, needed: str) -> None:
+        super().__init__(
+            503,
+            "schema_too_old",
+            "The database schema does not fit",
+            f"It is at {found or 'nothing'}, this program needs {needed}: run `almoner migrate`.",
+            headers={"Retry-After": "5"},
+        )
+
+
+def routes(probes: Probes) -> Router:
+    """The routes that operators and load balancers ask."""
+
+    @get("/healthz", summary="Alive", sync_to_thread=False)
+    def healthz() -> Alive:
+        """Whether the process answers at all."""
+        return Alive()
+
+    @get("/readyz", summary="Ready to take gifts")
+    async def readyz() -> Readiness:
+        """Whether gifts can be taken: the database answers and has this program's schema."""
+        row = await probes.database.fetch_one("SELECT to_regclass('alembic_version') AS known")
+        if row is not None and row["known"]:
+            row = await probes.database.fetch_one("SELECT version_num AS known FROM alembic_version")
+        found = row["known"] if row else None
+        if found != probes.schema_revision:
+            raise SchemaTooOld(found, probes.schema_revision)
+        return Readiness("ready", "ok", await _cache_state(probes.cache))
+
+    @get("/metrics", summary="Metrics", media_type="text/plain", sync_to_thread=False)
+    def metrics(request: AnyRequest) -> Response[bytes]:
+        """Metrics for Prometheus. Not public: loopback, or whoever holds the metrics token."""
+        if not _may_measure(probes, request):
+            raise Problem(403, "metrics_not_public", "Metrics are not public", "")
+        body, content_type = exposition()
+        return Response(body, media_type=content_type, headers={"Cache-Control": "no-store"})
+
+    return Router(path="/", route_handlers=[healthz, readyz, metrics], tags=["operations"])
+
+
+def _may_measure(probes: Probes, request: AnyRequest) -> bool:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if probes.metrics_token:
+        given = token.strip().encode(errors="replace")
+        return scheme.lower() == "bearer" and hmac.compare_digest(
+            given, probes.metrics_token.encode()
+        )
+    if "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+        return False  # a proxy on this machine speaks for somebody else
+    try:
+        return ip_address(probes.client_address(request.scope)).is_loopback
+    except ValueError:
+        return False
+
+
+async def _cache_state(cache: Cache | None) -> str:
+    if cache is None:
+        return "none"
+    try:
+        await cache.ping()
+    except CACHE_AWAY:
+        return "away"
+    return "ok"

@@ -1,0 +1,211 @@
+"""Settings, read once at start from the environment (`ALMONER_*`).
+
+One class per subject, one sentence per field. `docs/reference/settings.md` is made from this
+file; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from almoner.money import EXPONENTS
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the text names it and says what to do."""
+
+
+def _doc(text: str, **limits: Any) -> Meta:
+    return Meta(description=text, **limits)
+
+
+class Servers(Struct, frozen=True):
+    """Where the database and the cache are. Left empty, `almoner serve` starts its own."""
+
+    database_url: Annotated[
+        str, _doc("PostgreSQL to use, as a libpq URL. Several hosts may be listed.")
+    ] = ""
+    redis_url: Annotated[str, _doc("Valkey or Redis to use, `redis://` or `unix://`.")] = ""
+    sandbox_database_url: Annotated[
+        str, _doc("Database in which the sandbox gateway keeps its own record of charges.")
+    ] = ""
+    data_dir: Annotated[
+        str, _doc("Folder of everything `almoner serve` keeps: its database, its secret key.")
+    ] = ".almoner"
+
+
+class Web(Struct, frozen=True):
+    """How the web processes listen and whom they believe."""
+
+    host: Annotated[str, _doc("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, _doc("Port to listen on; 0 takes a free one.", ge=0, le=65535)] = 8000
+    web_processes: Annotated[
+        int, _doc("Number of web processes that `serve` starts.", ge=1, le=64)
+    ] = 2
+    public_url: Annotated[
+        str, _doc("Address at which donors see this installation, without a trailing slash.")
+    ] = ""
+    trusted_proxies: Annotated[
+        str,
+        _doc(
+            "Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is "
+            "believed; nobody's is when empty."
+        ),
+    ] = ""
+    limits: Annotated[
+        Literal["auto", "standard", "sandbox"],
+        _doc(
+            "Request limits: `standard` for the public, `sandbox` for trials (wide, still "
+            "counted), `auto` takes `sandbox` only on loopback with the sandbox gateway."
+        ),
+    ] = "auto"
+    metrics_token: Annotated[
+        str, _doc("Bearer token that opens `/metrics`; without one only loopback may read it.")
+    ] = ""
+
+
+class Secrets(Struct, frozen=True):
+    """What nobody else may know. Never logged, never passed as an argument."""
+
+    secret_key: Annotated[
+        str,
+        _doc(
+            "At least 32 characters. Read tokens, form tickets and all ids derive from it, so it "
+            "must stay the same for the life of an installation and on every node."
+        ),
+    ] = ""
+    service_token: Annotated[
+        str, _doc("Credential between our own services (web and payments).")
+    ] = ""
+
+
+class Giving(Struct, frozen=True):
+    """What a gift may be, and how long a donor waits."""
+
+    currencies: Annotated[
+        str, _doc("ISO 4217 codes that are taken, separated by commas; the first is the default.")
+    ] = "USD,EUR,GBP,CNY,JPY,CAD,AUD,HKD"
+    amount_min: Annotated[str, _doc("Smallest gift, in major units of its currency.")] = "1"
+    amount_max: Annotated[str, _doc("Largest gift, in major units of its currency.")] = "50000"
+    donor_wait_ms: Annotated[
+        int, _doc("How long a donor's request waits before it is answered 202.", ge=100, le=60_000)
+    ] = 12_000
+    database_wait_ms: Annotated[
+        int,
+        _doc("How long a request waits for a database that is away.", ge=100, le=60_000),
+    ] = 5_000
+
+
+class Gateway(Struct, frozen=True):
+    """Who moves the money."""
+
+    gateway: Annotated[Literal["sandbox"], _doc("The gateway that charges.")] = "sandbox"
+    gateway_deadline_ms: Annotated[
+        int,
+        _doc("Our own deadline around one call to the gateway.", ge=100, le=300_000),
+    ] = 65_000
+    payments_url: Annotated[
+        str,
+        _doc("Where `almoner payments` runs; empty means in this process."),
+    ] = ""
+    accept_raw_cards: Annotated[
+        bool,
+        _doc(
+            "Take card numbers in `POST /donations`. This puts you in PCI SAQ D. The sandbox takes "
+            "its published test numbers without it and never any other."
+        ),
+    ] = False
+    sandbox_latency_ms: Annotated[
+        int, _doc("How long the sandbox gateway takes to answer.", ge=0, le=60_000)
+    ] = 300
+
+
+class Resolver(Struct, frozen=True):
+    """How the worker finds out what became of charges without an answer."""
+
+    resolver_pause_ms: Annotated[
+        int, _doc("Pause between two sweeps for charges in doubt.", ge=50, le=60_000)
+    ] = 1_000
+    resolver_first_miss_s: Annotated[
+        int, _doc("Age of a charge before a first missed look-up counts.", ge=1)
+    ] = 120
+    resolver_second_miss_s: Annotated[
+        int, _doc("Age of a charge before a second missed look-up proves it absent.", ge=1)
+    ] = 900
+
+
+class Logging(Struct, frozen=True):
+    """What is written down, and how."""
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _doc("Least level that is logged.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "console"],
+        _doc("`auto` is `console` on a terminal and `json` elsewhere."),
+    ] = "auto"
+
+
+SUBJECTS: tuple[type[Struct], ...] = (Servers, Web, Secrets, Giving, Gateway, Resolver, Logging)
+
+
+class Settings(Struct, frozen=True):
+    """All settings, by subject."""
+
+    servers: Servers = Servers()
+    web: Web = Web()
+    secrets: Secrets = Secrets()
+    giving: Giving = Giving()
+    gateway: Gateway = Gateway()
+    resolver: Resolver = Resolver()
+    logging: Logging = Logging()
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read `ALMONER_*`. Raises SettingsError naming the variable that cannot be used."""
+        environ = os.environ if environ is None else environ
+        settings = cls(
+            **{field.name: _read(field.type, environ) for field in msgspec.structs.fields(cls)}
+        )
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise SettingsError for values that are each well-formed and together wrong."""
+        for code in self.currencies:
+            if code not in EXPONENTS:
+                known = ", ".join(EXPONENTS)
+                raise SettingsError(f"ALMONER_CURRENCIES: {code!r} is not one of {known}.")
+        if not self.currencies:
+            raise SettingsError("ALMONER_CURRENCIES: name at least one currency, such as USD.")
+        if self.secrets.secret_key and len(self.secrets.secret_key) < 32:
+            raise SettingsError("ALMONER_SECRET_KEY: use at least 32 characters.")
+
+    @property
+    def currencies(self) -> list[str]:
+        """The codes taken, the default first."""
+        return [code.strip() for code in self.giving.currencies.split(",") if code.strip()]
+
+
+def _read(subject: type[Struct], environ: Mapping[str, str]) -> Struct:
+    given = {
+        field.name: environ[variable_name(field.name)]
+        for field in msgspec.structs.fields(subject)
+        if environ.get(variable_name(field.name), "") != ""
+    }
+    try:
+        return msgspec.convert(given, subject, strict=False)
+    except msgspec.ValidationError as error:
+        text, _, where = str(error).partition(" - at `$.")
+        name = variable_name(where.rstrip("`")) if where else "ALMONER_*"
+        raise SettingsError(f"{name}: {text}.") from None
+
+
+def variable_name(field: str) -> str:
+    """The environment variable of a field."""
+    return "ALMONER_" + field.upper()

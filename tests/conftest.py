@@ -1,0 +1,120 @@
+"""Real servers for the tests: each worker process has its own PostgreSQL and Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+from support.donor import Donor
+from support.installation import Installation
+
+from almoner.migrations.run import upgrade
+from almoner.platform.embedded.servers import servers
+from almoner.platform.settings import Servers, Settings
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A private PostgreSQL and Valkey, for as long as this worker process tests."""
+    data_dir = str(tmp_path_factory.mktemp("servers"))
+    with servers(Settings(servers=Servers(data_dir=data_dir))) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def template(embedded: Settings) -> str:
+    """The name of a migrated database that others are copied from."""
+    upgrade(embedded.servers.database_url)
+    return "almoner"
+
+
+@pytest.fixture
+def new_database(embedded: Settings, template: str) -> Iterator[Callable[..., str]]:
+    """Makes databases: migrated ones, or empty ones with `empty=True`. Gives their URL."""
+    made: list[str] = []
+    admin_url = database_url_of(embedded.servers.database_url, "postgres")
+
+    def make(*, empty: bool = False) -> str:
+        name = f"test_{next(_numbers)}"
+        source = "template1" if empty else template
+        with psycopg.connect(admin_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {source}")  # type: ignore[arg-type]
+        made.append(name)
+        return database_url_of(embedded.servers.database_url, name)
+
+    yield make
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def database_url(new_database: Callable[..., str]) -> str:
+    """A fresh migrated database."""
+    return new_database()
+
+
+@pytest.fixture
+def redis_url(embedded: Settings) -> Iterator[str]:
+    """An empty cache."""
+    url = embedded.servers.redis_url
+    asyncio.run(_flush(url))
+    return url
+
+
+@pytest.fixture
+async def installation(
+    new_database: Callable[..., str], redis_url: str
+) -> AsyncIterator[Callable[..., Installation]]:
+    """Makes whole installations in this process: databases of their own, the web application, a
+    resolver. Keyword arguments are settings."""
+    async with AsyncExitStack() as stack:
+
+        async def make(**settings: object) -> Installation:
+            made = Installation(new_database(), new_database(empty=True), redis_url, **settings)
+            await stack.enter_async_context(made)
+            return made
+
+        yield make  # type: ignore[misc]
+
+
+@pytest.fixture
+async def almoner(installation: Callable[..., Installation]) -> Installation:
+    """One installation with a quick sandbox gateway."""
+    return await installation()  # type: ignore[misc,no-any-return]
+
+
+@pytest.fixture
+def donor(almoner: Installation) -> Donor:
+    """Somebody who gives through the HTTP API."""
+    return Donor(almoner)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real registers and recorded answers, which are not part of the project."""
+    path = Path(__file__).parents[2] / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("the shared data folder is not here")
+    return path
+
+
+def database_url_of(url: str, name: str) -> str:
+    """The same server's URL for another database."""
+    head, _, query = url.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}?{query}"
+
+
+async def _flush(url: str) -> None:
+    from almoner.platform.cache import open_cache
+
+    cache = open_cache(url)
+    await cache.flushdb()
+    await cache.aclose()
