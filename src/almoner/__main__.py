@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 
 from almoner.cli import app
+from almoner.platform.embedded.errors import EmbeddedError
 from almoner.platform.settings import SettingsError
 
+FAILED = 1
 WRONG_SETTING = 2
 
 
@@ -17,6 +19,9 @@ def main() -> None:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(WRONG_SETTING)
+    except EmbeddedError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(FAILED)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def run(application: Litestar, host: str, port: int, fd: int | None) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=6,
         backlog=2048,
     )
     server = uvicorn.Server(config)

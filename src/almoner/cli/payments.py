@@ -12,9 +12,7 @@ from almoner.platform.settings import Settings, SettingsError
 
 def payments(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen on.")
-    ] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
 ) -> None:
     """Run the payments role: the only process that talks to the gateway.
 

@@ -12,9 +12,7 @@ from almoner.platform.settings import Settings
 
 def web(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen on.")
-    ] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
     fd: Annotated[
         int | None, typer.Option(help="A listening socket handed down by a supervisor.")
     ] = None,

@@ -1,0 +1,1 @@
+"""The staff: checks and reconciliation."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from almoner.operations.invariants import INVARIANTS, Finding, examine
 from almoner.operations.match_gateway import Match, MatchedGateway, match_gateway
 from almoner.platform.db import Database
-from almoner.platform.schema import REVISION
+from almoner.platform.schema import REVISION, revision_of
 
 
 async def check(
@@ -30,11 +30,7 @@ async def check(
 
 
 async def _schema(database: Database) -> Finding:
-    row = await database.fetch_one("SELECT to_regclass('alembic_version') IS NOT NULL AS made")
-    found = None
-    if row and row["made"]:
-        version = await database.fetch_one("SELECT version_num FROM alembic_version")
-        found = version["version_num"] if version else None
+    found = await revision_of(database)
     holds = found == REVISION
     return Finding(
         0, "schema", f"The schema is at {REVISION}.", holds, int(not holds),

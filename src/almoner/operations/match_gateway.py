@@ -81,18 +81,14 @@ def _difference(attempt: AuditedAttempt | None, charge: RecordedCharge | None) -
     """What is wrong with a pair; None when nothing is, or nothing can be said yet."""
     if attempt is None:
         return "at the gateway only"
-    captured_here = attempt.state in _CAPTURED
     if charge is None or not charge.captured:
-        return "captured here only" if captured_here else None
+        return "captured here only" if attempt.state in _CAPTURED else None
     if charge.money != attempt.money:
         return "another amount"
-    if attempt.state in _OPEN:
-        return None
-    if not captured_here:
-        return f"captured there, {attempt.state} here"
-    if charge.gateway_transaction_id != attempt.gateway_transaction_id:
-        return "another transaction"
-    return None
+    if attempt.state in _CAPTURED:
+        same = charge.gateway_transaction_id == attempt.gateway_transaction_id
+        return None if same else "another transaction"
+    return None if attempt.state in _OPEN else f"captured there, {attempt.state} here"
 
 
 def _count(match: Match, attempt: AuditedAttempt | None, charge: RecordedCharge | None) -> None:
