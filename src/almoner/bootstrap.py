@@ -193,7 +193,9 @@ class Work(Base):
 def make_gateway(settings: Settings) -> SandboxGateway:
     """The gateway that the settings name."""
     return SandboxGateway(
-        settings.servers.sandbox_database_url, latency_ms=settings.gateway.sandbox_latency_ms
+        settings.sandbox_url,
+        made_from="" if settings.servers.sandbox_database_url else settings.servers.database_url,
+        latency_ms=settings.gateway.sandbox_latency_ms,
     )
 
 
@@ -208,8 +210,11 @@ def _charger(settings: Settings) -> tuple[Opens, LocalCharging | RemoteCharging]
 
 
 def _settlements(base: Base) -> Batcher[Settlement, Answer]:
-    """The writer of outcomes. What a gateway did is true whatever the database says, so it is
-    written again for as long as it takes."""
+    """The writer of outcomes.
+
+    What a gateway did is true whatever the database says, so it is written again for as long as
+    it takes.
+    """
     writer = SettlementWriter(base.database, base.ids, base.read_tokens)
     return Batcher("settlements", writer.write, retry_for_ms=None)
 
@@ -221,9 +226,7 @@ def _intents(base: Base) -> Batcher[Intent, Intended]:
         base.ids,
         check_after_ms=base.settings.gateway.gateway_deadline_ms + _RESOLVER_GRACE_MS,
     )
-    return Batcher(
-        "intents", writer.write, retry_for_ms=base.settings.giving.database_wait_ms
-    )
+    return Batcher("intents", writer.write, retry_for_ms=base.settings.giving.database_wait_ms)
 
 
 def bounds_of(settings: Settings) -> AmountBounds:
@@ -248,8 +251,6 @@ def require(settings: Settings) -> None:
         raise SettingsError(
             f"ALMONER_SECRET_KEY is not set. Use a random text on every node, such as {example}"
         )
-    if settings.gateway.gateway == "sandbox" and not settings.servers.sandbox_database_url:
-        raise SettingsError("ALMONER_SANDBOX_DATABASE_URL is not set: the sandbox keeps its own.")
     if settings.gateway.payments_url and not settings.secrets.service_token:
         raise SettingsError("ALMONER_PAYMENTS_URL needs ALMONER_SERVICE_TOKEN.")
     bounds_of(settings)

@@ -78,5 +78,5 @@ def _minor_units(text: str, exponent: int, currency: str) -> int:
     if len(fraction) > exponent:
         allowed = f"at most {exponent} decimals" if exponent else "no decimals"
         raise MoneyError("too_many_decimals", f"{currency} has {allowed}.")
-    minor = int(whole) * 10**exponent + int(fraction.ljust(exponent, "0") or "0")
+    minor = int(whole + fraction.ljust(exponent, "0"))
     return -minor if sign else minor

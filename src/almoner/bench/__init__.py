@@ -1,0 +1,1 @@
+"""How fast Almoner is, beside what."""

@@ -1,0 +1,1 @@
+"""The gift: form, giving, settling, showing."""

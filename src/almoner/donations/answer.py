@@ -30,9 +30,7 @@ class Answer(Struct, frozen=True):
     replayed: bool = False
 
 
-def paid(
-    facts: DonationFacts, transaction_id: str, charged_ms: int, read_tokens: Tokens
-) -> Answer:
+def paid(facts: DonationFacts, transaction_id: str, charged_ms: int, read_tokens: Tokens) -> Answer:
     """201: the gateway has taken the money."""
     body = {
         "donation_id": str(facts.donation_id),
@@ -87,7 +85,7 @@ def of_state(
     status = STATUS_OF[state]
     if status == "failure":
         return not_paid(facts, decline_code or "not_charged", read_tokens)
-    if status == "processing" or status == "pending" or transaction_id is None:
+    if status in {"processing", "pending"} or transaction_id is None:
         return processing(facts, read_tokens)
     return paid(facts, transaction_id, observed_ms, read_tokens)
 

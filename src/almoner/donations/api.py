@@ -8,7 +8,7 @@ from uuid import UUID
 
 from litestar import Response, Router, get, post, put
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, HeaderParameter
 from msgspec import Struct
 
@@ -36,8 +36,9 @@ from almoner.platform.credentials import ServiceCredential
 from almoner.platform.db import Database
 from almoner.platform.errors import FieldError, Invalid, Problem
 from almoner.platform.http import AnyRequest, ClientAddress
-from almoner.platform.limits import Limiter, network_of
 from almoner.platform.ids import Tokens
+from almoner.platform.limits import Limiter, network_of
+from almoner.platform.metrics import GIFTS
 
 BODY_BYTES_MAX: Final = 64 * 1024
 GIVE_EXAMPLE: Final[dict[str, Any]] = {
@@ -101,7 +102,7 @@ def routes(api: DonationsApi) -> Router:
 
     @get("/donation-form", summary="Take a form token", sync_to_thread=False)
     def donation_form() -> FormTokenView:
-        """For scripts that cannot make an Idempotency-Key: a token for one gift, valid for a day."""
+        """Take a token for one gift, valid for a day, where no Idempotency-Key can be made."""
         token, expires_ms = api.form_tokens.issue()
         return FormTokenView(token, rfc3339(expires_ms))
 
@@ -195,6 +196,7 @@ def _instrument(api: DonationsApi, form: Form) -> Instrument | FieldError:
 
 
 def _response(answer: Answer, headers: dict[str, str]) -> Response[bytes]:
+    GIFTS.labels("replayed" if answer.replayed else _TOLD[answer.status]).inc()
     headers |= {"Location": f"/donations/{answer.donation_id}", "Cache-Control": "no-store"}
     if answer.status == ACCEPTED:
         headers["Retry-After"] = "2"
@@ -208,41 +210,49 @@ def _response(answer: Answer, headers: dict[str, str]) -> Response[bytes]:
     )
 
 
+_TOLD: Final = {201: "paid", 202: "processing", 402: "not_paid"}
+
+
 def _give_schema() -> Schema:
-    text = {"type": OpenAPIType.STRING}
     return Schema(
         type=OpenAPIType.OBJECT,
         additional_properties=False,
         required=["first_name", "last_name", "email", "charity_id", "amount", "currency"],
         properties={
-            "first_name": Schema(**text, min_length=1, max_length=100),
-            "last_name": Schema(**text, min_length=1, max_length=100),
-            "email": Schema(**text, format="email", max_length=254),
+            "first_name": Schema(type=OpenAPIType.STRING, min_length=1, max_length=100),
+            "last_name": Schema(type=OpenAPIType.STRING, min_length=1, max_length=100),
+            "email": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.EMAIL, max_length=254),
             "charity_id": Schema(type=OpenAPIType.INTEGER, minimum=1),
             "amount": Schema(
                 one_of=[Schema(type=OpenAPIType.NUMBER), Schema(type=OpenAPIType.STRING)],
                 description="In major units, read exactly, at most the currency's decimals.",
             ),
-            "currency": Schema(**text, pattern="^[A-Z]{3}$"),
+            "currency": Schema(type=OpenAPIType.STRING, pattern="^[A-Z]{3}$"),
             "payment_method_nonce": Schema(
-                **text, max_length=512, description="From the gateway's hosted fields."
+                type=OpenAPIType.STRING,
+                max_length=512,
+                description="From the gateway's hosted fields.",
             ),
             "payment_card": Schema(
                 type=OpenAPIType.OBJECT,
                 additional_properties=False,
                 required=["card_number", "expiration_date", "cvv"],
                 properties={
-                    "card_number": Schema(**text),
-                    "expiration_date": Schema(**text, pattern="^(0[1-9]|1[0-2])/\\d{2}(\\d{2})?$"),
-                    "cvv": Schema(**text, pattern="^\\d{3,4}$"),
+                    "card_number": Schema(type=OpenAPIType.STRING),
+                    "expiration_date": Schema(
+                        type=OpenAPIType.STRING, pattern="^(0[1-9]|1[0-2])/\\d{2}(\\d{2})?$"
+                    ),
+                    "cvv": Schema(type=OpenAPIType.STRING, pattern="^\\d{3,4}$"),
                 },
                 description="Instead of a nonce, server to server. In the sandbox published test "
                 "numbers only.",
             ),
-            "form_token": Schema(**text, description="Instead of an Idempotency-Key."),
+            "form_token": Schema(
+                type=OpenAPIType.STRING, description="Instead of an Idempotency-Key."
+            ),
             "confirm_duplicate": Schema(
                 type=OpenAPIType.BOOLEAN, description="Yes, this is a second gift."
             ),
-            "locale": Schema(**text, enum=list(LOCALES)),
+            "locale": Schema(type=OpenAPIType.STRING, enum=list(LOCALES)),
         },
     )

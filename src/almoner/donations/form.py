@@ -70,9 +70,7 @@ def decode_body(body: bytes) -> dict[str, Any]:
         ) from None
 
 
-def read_form(
-    body: dict[str, Any], bounds: AmountBounds
-) -> tuple[Form | None, list[FieldError]]:
+def read_form(body: dict[str, Any], bounds: AmountBounds) -> tuple[Form | None, list[FieldError]]:
     """Check every field; gives the form if all are good, and every error."""
     errors: list[FieldError] = []
 
@@ -99,13 +97,21 @@ def read_form(
     ]
     if errors:
         return None, errors
+    email_as_typed, email_normalised = email
     nonce, card = instrument
-    return (
-        Form(
-            first_name, last_name, *email, charity_id, money, locale, confirm_duplicate, nonce, card
-        ),
-        [],
+    form = Form(
+        first_name=first_name,
+        last_name=last_name,
+        email=email_as_typed,
+        email_normalised=email_normalised,
+        charity_id=charity_id,
+        money=money,
+        locale=locale,
+        confirm_duplicate=confirm_duplicate,
+        nonce=nonce,
+        card=card,
     )
+    return form, []
 
 
 def check_charity(charity: ChosenCharity | None, currency: str | None) -> list[FieldError]:
@@ -113,14 +119,10 @@ def check_charity(charity: ChosenCharity | None, currency: str | None) -> list[F
     if charity is None:
         return [FieldError("charity_id", "unknown_charity", "There is no charity with this id.")]
     if charity.status != "active":
-        return [
-            FieldError("charity_id", "closed_charity", "This charity does not take gifts now.")
-        ]
+        return [FieldError("charity_id", "closed_charity", "This charity does not take gifts now.")]
     if currency and charity.currencies and currency not in charity.currencies:
         taken = ", ".join(charity.currencies)
-        return [
-            FieldError("currency", "unsupported_currency", f"This charity takes {taken}.")
-        ]
+        return [FieldError("currency", "unsupported_currency", f"This charity takes {taken}.")]
     return []
 
 
@@ -192,6 +194,7 @@ def _charity_id(body: dict[str, Any]) -> int:
 def _money(body: dict[str, Any], bounds: AmountBounds) -> Money:
     errors: list[FieldError] = []
     currency: str | None = None
+    money: Money | None = None
     try:
         currency = _currency(body, bounds)
     except _Refused as refused:
@@ -200,7 +203,7 @@ def _money(body: dict[str, Any], bounds: AmountBounds) -> Money:
         money = _amount(body, currency, bounds)
     except _Refused as refused:
         errors.extend(refused.errors)
-    if errors:
+    if errors or money is None:
         raise _Refused(*errors)
     return money
 

@@ -32,7 +32,7 @@ from almoner.platform.ids import IdDeriver, Tokens, new_id
 log = structlog.get_logger(__name__)
 
 FIRST_LOOK_MS = 5_000
-DRAIN_S = 8.0
+DRAIN_S = 5.0
 
 
 class GivingPolicy(Struct, frozen=True):

@@ -66,7 +66,9 @@ class IntentWriter:
             new = [intent for intent in intents if intent.request_id in claimed]
             if seconds := await _seconds(connection, new):
                 results |= seconds
-                await queries.delete_records(connection, [i for i in new if i.request_id in seconds])
+                await queries.delete_records(
+                    connection, [i for i in new if i.request_id in seconds]
+                )
                 new = [intent for intent in new if intent.request_id not in seconds]
             if new:
                 await self._insert(connection, new)
@@ -86,9 +88,7 @@ class IntentWriter:
         self, connection: Connection, intents: Sequence[Intent]
     ) -> dict[UUID, Intended]:
         records = await queries.read_records(connection, [i.donation_id for i in intents])
-        attempts = await latest(
-            connection, [(r.donation_id, r.donor_id) for r in records.values()]
-        )
+        attempts = await latest(connection, [(r.donation_id, r.donor_id) for r in records.values()])
         found: dict[UUID, Intended] = {}
         for intent in intents:
             record, attempt = records[intent.donation_id], attempts[intent.donation_id]
@@ -104,9 +104,7 @@ class IntentWriter:
                 found[intent.request_id] = Existing(record, attempt)
         return found
 
-    def _next_attempt(
-        self, intent: Intent, record: Record, attempt: AttemptRow
-    ) -> Attempt | None:
+    def _next_attempt(self, intent: Intent, record: Record, attempt: AttemptRow) -> Attempt | None:
         """Another attempt, where the last one was withdrawn unsent and nobody was told anything."""
         if (
             attempt.state is not AttemptState.NOT_SENT
@@ -133,9 +131,7 @@ def _is_ours(intent: Intent, record: Record, attempt: AttemptRow) -> bool:
     )
 
 
-async def _seconds(
-    connection: Connection, new: Sequence[Intent]
-) -> dict[UUID, LooksLikeSecond]:
+async def _seconds(connection: Connection, new: Sequence[Intent]) -> dict[UUID, LooksLikeSecond]:
     """Those that look like a second gift, by request id. A confirmed gift never does."""
     asking = [intent for intent in new if not intent.gift.confirm_duplicate]
     seconds: dict[UUID, LooksLikeSecond] = {}

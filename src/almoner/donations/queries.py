@@ -70,9 +70,7 @@ async def delete_records(connection: Connection, intents: Sequence[Intent]) -> N
     )
 
 
-async def read_records(
-    connection: Connection, donation_ids: Sequence[UUID]
-) -> dict[UUID, Record]:
+async def read_records(connection: Connection, donation_ids: Sequence[UUID]) -> dict[UUID, Record]:
     """The records of keys that exist."""
     cursor = await connection.execute(
         """
@@ -171,7 +169,8 @@ async def store_responses(connection: Connection, answers: Sequence[Answer]) -> 
 
 _FACTS: Final = """
     SELECT d.donation_id, d.donor_id, d.charity_id, c.slug AS charity_slug, c.name AS charity_name,
-           d.amount_minor, d.currency, (extract(epoch FROM d.created_at) * 1000)::bigint AS created_ms
+           d.amount_minor, d.currency,
+           (extract(epoch FROM d.created_at) * 1000)::bigint AS created_ms
     FROM idempotency_record AS r
     JOIN donation AS d USING (donation_id, donor_id)
     JOIN charity AS c USING (charity_id)

@@ -1,4 +1,4 @@
-"""Settle: the outcome of an attempt, its ledger entries, its event and its answer, in one commit."""
+"""Settle: an outcome with its ledger entries, its event and its answer, in one commit."""
 
 from __future__ import annotations
 

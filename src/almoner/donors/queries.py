@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from almoner.donors.donor import Donor
 from almoner.platform import arrays
 from almoner.platform.db import Connection

@@ -1,0 +1,1 @@
+"""The telling: what happened, written where it happened."""

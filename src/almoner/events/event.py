@@ -9,8 +9,10 @@ from msgspec import Struct
 
 
 class Event(Struct, frozen=True):
-    """Something that happened to a donation. `kind` is in the past tense; `payload` carries ids,
-    amounts and codes, never a person's data."""
+    """Something that happened to a donation.
+
+    `kind` is in the past tense; `payload` carries ids, amounts and codes, never a person's data.
+    """
 
     event_id: UUID
     donor_id: UUID

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from almoner.ledger.transfer import Transfer
 from almoner.platform import arrays
 from almoner.platform.db import Connection

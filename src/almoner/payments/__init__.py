@@ -1,0 +1,1 @@
+"""The money moves: attempts, gateways, finding out what became of a charge."""

@@ -88,7 +88,7 @@ def _check_cvv(cvv: str, number: str) -> list[FieldError]:
     expected = (4,) if number.startswith(("34", "37")) else (3,) if number else (3, 4)
     if len(cvv) not in expected:
         digits = " or ".join(str(length) for length in expected)
-        return [_error("cvv", "wrong_length", f"The security code of this card has {digits} digits.")]
+        return [_error("cvv", "wrong_length", f"This card's security code has {digits} digits.")]
     return []
 
 

@@ -39,9 +39,7 @@ def read_request(body: bytes) -> ProcessRequest:
         raise Problem(400, "malformed_json", "The body cannot be read", "") from None
 
 
-async def process(
-    database: Database, charging: Charging, request: ProcessRequest
-) -> Observation:
+async def process(database: Database, charging: Charging, request: ProcessRequest) -> Observation:
     """Charge an attempt that has a surviving stamp, or tell what was observed of it before.
 
     Idempotent by attempt id: the gateway's request key follows from it. Raises NotFound, Invalid,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import aiohttp
 import msgspec
 
@@ -51,7 +49,7 @@ class RemoteCharging:
                 return _read(response.status, await response.read())
         except aiohttp.ClientConnectorError:
             return Observation(Seen.NOT_SENT, gateway_code="payments_unreachable")
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
+        except (TimeoutError, aiohttp.ClientError, OSError):
             return Observation(Seen.UNKNOWN, gateway_code="payments_answer_lost")
 
 

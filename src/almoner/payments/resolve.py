@@ -131,9 +131,7 @@ def judge(
     )
 
 
-def _after_miss(
-    attempt: AttemptRow, age_ms: int, rules: MissRules
-) -> tuple[AttemptState, int]:
+def _after_miss(attempt: AttemptRow, age_ms: int, rules: MissRules) -> tuple[AttemptState, int]:
     if age_ms >= rules.second_ms and attempt.misses and attempt.state is AttemptState.UNKNOWN:
         return AttemptState.NOT_CHARGED, attempt.misses + 1
     return AttemptState.UNKNOWN, attempt.misses + (age_ms >= rules.first_ms)
@@ -145,4 +143,3 @@ def next_check_ms(dispatched_ms: int, at_ms: int) -> int:
         if dispatched_ms + after_s * 1000 > at_ms:
             return dispatched_ms + after_s * 1000
     return at_ms + 86_400_000
-

@@ -1,0 +1,1 @@
+"""What no feature owns: settings, database, cache, limits, HTTP."""

@@ -7,7 +7,6 @@ one collects; there is no timer, so nothing waits when nothing else is there.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
@@ -49,6 +48,7 @@ class Batcher(Generic[T, R]):
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
         self.batches = 0
         self.items = 0
 
@@ -58,12 +58,10 @@ class Batcher(Generic[T, R]):
 
     async def close(self) -> None:
         """Write what is waiting, then end."""
-        while self._waiting and self._task and not self._task.done():
-            await asyncio.sleep(0.005)
+        self._closing = True
+        self._wake.set()
         if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
 
     async def submit(self, item: T) -> R:
         """Write `item` with whatever else is there.
@@ -79,7 +77,7 @@ class Batcher(Generic[T, R]):
         return await future
 
     async def _run(self) -> None:
-        while True:
+        while self._waiting or not self._closing:
             await self._wake.wait()
             while self._waiting:
                 count = min(len(self._waiting), self._batch_max)

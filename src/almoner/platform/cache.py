@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import redis.asyncio
-from redis.backoff import NoBackoff
 from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 CACHE_AWAY: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)

@@ -96,6 +96,30 @@ class Database:
             return await cursor.fetchall()
 
 
+async def ensure_database(url: str, *, made_from: str) -> None:
+    """Make the database of `url` if its server, asked through `made_from`, has none of that name.
+
+    Raises DatabaseAway, or psycopg.errors.InsufficientPrivilege when it is missing and may not be
+    made by us.
+    """
+    name = psycopg.conninfo.conninfo_to_dict(url).get("dbname", "")
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            made_from, autocommit=True, connect_timeout=5
+        ) as connection:
+            found = await connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
+            if not found.rowcount:
+                await connection.execute(
+                    psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(str(name)))
+                )
+    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+        return  # another process was first
+    except psycopg.errors.InsufficientPrivilege:
+        raise
+    except CONNECTION_LOST as error:
+        raise DatabaseAway from error
+
+
 def _statement(sql: str) -> Any:
-    """psycopg wants a LiteralString; ours are constants of the `queries` modules."""
+    """Psycopg wants a LiteralString; ours are constants of the `queries` modules."""
     return sql

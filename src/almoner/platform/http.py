@@ -127,8 +127,8 @@ def client_address_reader(trusted_proxies: str) -> ClientAddress:
         if not networks or not trusted(address):
             return address
         forwarded = [v for k, v in scope["headers"] if k == b"x-forwarded-for"]
-        for hop in reversed(b",".join(forwarded).decode("latin-1").split(",")):
-            hop = hop.strip()
+        hops = [hop.strip() for hop in b",".join(forwarded).decode("latin-1").split(",")]
+        for hop in reversed(hops):
             if not hop:
                 break
             address = hop

@@ -13,9 +13,12 @@ import structlog
 _CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 _EMAIL: Final = re.compile(r"[^\s\"'<>(){},;:]+@[^\s\"'<>(){},;:]+\.[^\s\"'<>(){},;:]+")
 _SECRET_NAMES: Final = frozenset(
-    "authorization card card_number cvv email first_name last_name nonce password "
-    "payment_method_nonce payment_card read_token secret secret_key service_token token".split()
-)
+    (
+        "authorization", "card", "card_number", "cvv", "email", "first_name", "last_name", "nonce",
+        "password", "payment_card", "payment_method_nonce", "read_token", "secret", "secret_key",
+        "service_token", "token",
+    )
+)  # fmt: skip
 
 
 def configure_logging(level: str, log_format: str) -> None:

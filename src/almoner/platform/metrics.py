@@ -12,7 +12,6 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     generate_latest,
 )
@@ -28,12 +27,6 @@ SECONDS: Final = Histogram(
     buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 12, 30),
 )
 GIFTS: Final = Counter("almoner_gifts", "Answers to donors, by what they were told.", ["told"])
-UNDER_WAY: Final = Gauge(
-    "almoner_gifts_under_way", "Gifts being carried out now.", multiprocess_mode="livesum"
-)
-IN_DOUBT: Final = Gauge(
-    "almoner_attempts_in_doubt", "Charges without an answer yet.", multiprocess_mode="mostrecent"
-)
 RESOLVED: Final = Counter("almoner_attempts_looked_up", "Look-ups of charges in doubt.")
 
 
@@ -66,5 +59,5 @@ def exposition() -> tuple[bytes, str]:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library has no types
     return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -13,6 +13,7 @@ from almoner.platform.db import Database
 from almoner.platform.errors import Problem
 from almoner.platform.http import AnyRequest, ClientAddress
 from almoner.platform.metrics import exposition
+from almoner.platform.schema import revision_of
 
 
 class Probes(Struct, frozen=True):
@@ -63,10 +64,7 @@ def routes(probes: Probes) -> Router:
     @get("/readyz", summary="Ready to take gifts")
     async def readyz() -> Readiness:
         """Whether gifts can be taken: the database answers and has this program's schema."""
-        row = await probes.database.fetch_one("SELECT to_regclass('alembic_version') AS known")
-        if row is not None and row["known"]:
-            row = await probes.database.fetch_one("SELECT version_num AS known FROM alembic_version")
-        found = row["known"] if row else None
+        found = await revision_of(probes.database)
         if found != probes.schema_revision:
             raise SchemaTooOld(found, probes.schema_revision)
         return Readiness("ready", "ok", await _cache_state(probes.cache))

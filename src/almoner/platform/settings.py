@@ -32,7 +32,11 @@ class Servers(Struct, frozen=True):
     ] = ""
     redis_url: Annotated[str, _doc("Valkey or Redis to use, `redis://` or `unix://`.")] = ""
     sandbox_database_url: Annotated[
-        str, _doc("Database in which the sandbox gateway keeps its own record of charges.")
+        str,
+        _doc(
+            "Database in which the sandbox gateway keeps its own record of charges. Left empty, "
+            "it is made beside the main one, with `_sandbox` behind its name."
+        ),
     ] = ""
     data_dir: Annotated[
         str, _doc("Folder of everything `almoner serve` keeps: its database, its secret key.")
@@ -169,9 +173,10 @@ class Settings(Struct, frozen=True):
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read `ALMONER_*`. Raises SettingsError naming the variable that cannot be used."""
         environ = os.environ if environ is None else environ
-        settings = cls(
-            **{field.name: _read(field.type, environ) for field in msgspec.structs.fields(cls)}
-        )
+        subjects: dict[str, Any] = {
+            field.name: _read(field.type, environ) for field in msgspec.structs.fields(cls)
+        }
+        settings = cls(**subjects)
         settings.check()
         return settings
 
@@ -185,6 +190,12 @@ class Settings(Struct, frozen=True):
             raise SettingsError("ALMONER_CURRENCIES: name at least one currency, such as USD.")
         if self.secrets.secret_key and len(self.secrets.secret_key) < 32:
             raise SettingsError("ALMONER_SECRET_KEY: use at least 32 characters.")
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where the sandbox keeps its record: as set, or else beside the main database."""
+        given = self.servers
+        return given.sandbox_database_url or with_database_suffix(given.database_url, "_sandbox")
 
     @property
     def currencies(self) -> list[str]:
@@ -204,6 +215,12 @@ def _read(subject: type[Struct], environ: Mapping[str, str]) -> Struct:
         text, _, where = str(error).partition(" - at `$.")
         name = variable_name(where.rstrip("`")) if where else "ALMONER_*"
         raise SettingsError(f"{name}: {text}.") from None
+
+
+def with_database_suffix(url: str, suffix: str) -> str:
+    """The URL of a database on the same server whose name has a suffix."""
+    head, mark, query = url.partition("?")
+    return f"{head.rstrip('/')}{suffix}{mark}{query}" if url else ""
 
 
 def variable_name(field: str) -> str:

@@ -1,0 +1,1 @@
+"""The donors' pages, as they are served."""

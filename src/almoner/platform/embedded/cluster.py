@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from almoner.platform.embedded.data_dir import fsync_folder
@@ -54,7 +56,7 @@ def _check_version(pgdata: Path) -> None:
 def _make_cluster(pgdata: Path, identity: Identity | None, log: ServerLog) -> None:
     draft = pgdata.with_name(f"{pgdata.name}.incomplete")
     if draft.exists():
-        shutil.rmtree(draft)
+        _remove_draft(draft)
     draft.mkdir(mode=0o700)
     if identity is not None:
         os.chown(draft, identity.uid, identity.gid)
@@ -65,6 +67,14 @@ def _make_cluster(pgdata: Path, identity: Identity | None, log: ServerLog) -> No
     fsync_folder(pgdata.parent)
 
 
+def _remove_draft(draft: Path) -> None:
+    """Remove what a killed initdb left, once the server it worked through has gone too."""
+    deadline = time.monotonic() + OLD_SERVER_SECONDS_MAX
+    while _pids_working_in(draft) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    shutil.rmtree(draft)
+
+
 def _run_initdb(draft: Path, identity: Identity | None, log: ServerLog) -> None:
     """Run initdb, which also flushes everything it wrote to the disk."""
     argv: list[str | Path] = [
@@ -73,21 +83,29 @@ def _run_initdb(draft: Path, identity: Identity | None, log: ServerLog) -> None:
         *("--locale-provider=builtin", "--locale=C.UTF-8", "--encoding=UTF8"),
         "--data-checksums",
     ]
-    with log.open() as output, stop_signals_held():
-        process = launch(
-            argv,
-            death_signal=signal.SIGKILL,
-            identity=identity,
-            env=SERVER_ENVIRONMENT,
-            output=output,
-        )
+    process = None
     try:
+        with log.open() as output, stop_signals_held():
+            process = launch(
+                argv,
+                death_signal=signal.SIGKILL,
+                identity=identity,
+                env=SERVER_ENVIRONMENT,
+                output=output,
+            )
         code = process.wait(timeout=INITDB_SECONDS_MAX)
     finally:
-        process.kill()
-        process.wait()
+        _end_group(process)
     if code != 0:
         raise ServerFailed(f"The database could not be made (initdb ended {code}):\n{log.tail()}")
+
+
+def _end_group(process: subprocess.Popen[bytes] | None) -> None:
+    """End initdb and the server it works through."""
+    if process is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def wait_for_old_server(pgdata: Path) -> None:
@@ -134,7 +152,7 @@ def _pid_file_lines(pgdata: Path) -> list[str]:
         return []
 
 
-def _pids_working_in(pgdata: Path, recorded: int) -> list[int]:
+def _pids_working_in(pgdata: Path, recorded: int = 0) -> list[int]:
     """The processes whose working directory is `pgdata`: the server and what it forked."""
     return [
         int(entry.name)

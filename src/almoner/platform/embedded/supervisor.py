@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import structlog
@@ -35,7 +36,7 @@ STOP_SECONDS_MAX = 14.0
 WEB_STOP_SECONDS = 7.0
 WORKER_STOP_SECONDS = 2.5
 # After a crash the web processes of the last run may still be finishing.
-PORT_PATIENCE_SECONDS = 8.0
+PORT_PATIENCE_SECONDS = 12.0
 
 _log = structlog.get_logger()
 
@@ -83,6 +84,7 @@ class Supervisor:
         self._sockets: list[socket.socket] = []
         self._web: list[Child] = []
         self._others: list[Child] = []
+        self._metrics_dir = ""
 
     def run(self) -> None:
         """Run until somebody stops us (SIGINT, SIGTERM or SIGHUP), then stop everything.
@@ -101,6 +103,8 @@ class Supervisor:
             data_dir = DataDir(self._settings.servers.data_dir) if self._needs_data_dir() else None
             if data_dir is not None:
                 stack.enter_context(data_dir.locked())
+            # Counters of several web processes are summed through files of one folder.
+            self._metrics_dir = stack.enter_context(TemporaryDirectory(prefix="almoner-metrics-"))
             try:
                 self._start(data_dir)
                 while True:
@@ -183,6 +187,7 @@ class Supervisor:
             "ALMONER_HOST": web.host,
             "ALMONER_PORT": str(self._port()),
             "ALMONER_WEB_PROCESSES": str(web.web_processes),
+            "PROMETHEUS_MULTIPROC_DIR": self._metrics_dir,
         }
         return {**os.environ, **{name: value for name, value in told.items() if value}}
 

@@ -1,0 +1,1 @@
+"""The sandbox gateway, which charges test money."""

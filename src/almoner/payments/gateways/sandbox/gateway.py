@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from almoner.payments.gateway import Charge, Observation, RecordedCharge, Seen
 from almoner.payments.gateways.sandbox import rules, truth
 from almoner.platform.batch import Batcher
-from almoner.platform.db import Database
+from almoner.platform.db import Database, ensure_database
 from almoner.platform.errors import Unavailable
 
 
@@ -17,7 +17,10 @@ class SandboxGateway:
 
     name = "sandbox"
 
-    def __init__(self, database_url: str, *, latency_ms: int) -> None:
+    def __init__(self, database_url: str, *, made_from: str, latency_ms: int) -> None:
+        """With `made_from`, a database on the same server, the sandbox's own is made if missing."""
+        self._database_url = database_url
+        self._made_from = made_from
         self._database = Database(database_url, size=3)
         self._latency_s = latency_ms / 1000
         self._batcher: Batcher[tuple[Charge, rules.Verdict], truth.Entry] = Batcher(
@@ -26,6 +29,8 @@ class SandboxGateway:
 
     async def open(self) -> None:
         """Connect, and make the record's table if this is the first time."""
+        if self._made_from:
+            await ensure_database(self._database_url, made_from=self._made_from)
         await self._database.open()
         await truth.create_schema(self._database)
         await self._batcher.open()
