@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from support.donor import Donor
-from support.installation import Installation
 
 from almoner.migrations.run import upgrade
 from almoner.platform.embedded.servers import servers
 from almoner.platform.settings import Servers, Settings
+from support.donor import Donor
+from support.installation import Installation
 
 _numbers = itertools.count(1)
 
@@ -45,14 +46,14 @@ def new_database(embedded: Settings, template: str) -> Iterator[Callable[..., st
         name = f"test_{next(_numbers)}"
         source = "template1" if empty else template
         with psycopg.connect(admin_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {source}")  # type: ignore[arg-type]
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
         made.append(name)
         return database_url_of(embedded.servers.database_url, name)
 
     yield make
     with psycopg.connect(admin_url, autocommit=True) as connection:
         for name in made:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type]
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def database_url(new_database: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def redis_url(embedded: Settings) -> Iterator[str]:
+def redis_url(embedded: Settings) -> str:
     """An empty cache."""
     url = embedded.servers.redis_url
     asyncio.run(_flush(url))
@@ -72,23 +73,29 @@ def redis_url(embedded: Settings) -> Iterator[str]:
 @pytest.fixture
 async def installation(
     new_database: Callable[..., str], redis_url: str
-) -> AsyncIterator[Callable[..., Installation]]:
+) -> AsyncIterator[Callable[..., Awaitable[Installation]]]:
     """Makes whole installations in this process: databases of their own, the web application, a
-    resolver. Keyword arguments are settings."""
+    resolver. Keyword arguments are settings. Every test ends with the integrity checks."""
+    installations: list[Installation] = []
     async with AsyncExitStack() as stack:
 
-        async def make(**settings: object) -> Installation:
-            made = Installation(new_database(), new_database(empty=True), redis_url, **settings)
+        async def make(**settings: Any) -> Installation:
+            settings.setdefault("database_url", new_database())
+            settings.setdefault("sandbox_database_url", new_database(empty=True))
+            made = Installation(redis_url=redis_url, **settings)
             await stack.enter_async_context(made)
+            installations.append(made)
             return made
 
-        yield make  # type: ignore[misc]
+        yield make
+        for made in installations:
+            assert await made.broken() == made.expected_broken
 
 
 @pytest.fixture
-async def almoner(installation: Callable[..., Installation]) -> Installation:
+async def almoner(installation: Callable[..., Awaitable[Installation]]) -> Installation:
     """One installation with a quick sandbox gateway."""
-    return await installation()  # type: ignore[misc,no-any-return]
+    return await installation()
 
 
 @pytest.fixture

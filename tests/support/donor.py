@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+
 from support.installation import Installation
 
 CHARITY_ID = 101
@@ -24,6 +25,10 @@ class Donor:
             json=gift(**fields),
             headers={"Idempotency-Key": key or str(uuid4())},
         )
+
+    def gift(self, **fields: Any) -> dict[str, Any]:
+        """See `gift`."""
+        return gift(**fields)
 
     async def sees(self, answer: httpx.Response) -> dict[str, Any]:
         """The donation of an answer, as it stands now."""

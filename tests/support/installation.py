@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx
 import msgspec
 
 from almoner.app import create_web
-from almoner.bootstrap import Web, Work
+from almoner.bootstrap import Web, Work, make_gateway
 from almoner.charities.seed_demo import seed_demo
+from almoner.operations.check import check
+from almoner.operations.match_gateway import Match
 from almoner.platform.settings import SUBJECTS, Settings
 
+Installations = Callable[..., Awaitable["Installation"]]
+NewDatabase = Callable[..., str]
 SECRET_KEY = "a secret key for the tests of almoner"
 SERVICE_TOKEN = "a service token for the tests"
 
@@ -20,21 +26,21 @@ SERVICE_TOKEN = "a service token for the tests"
 class Installation:
     """The web application with its client, and a worker's resolver. Settings by keyword."""
 
-    def __init__(self, database_url: str, sandbox_url: str, redis_url: str, **given: Any) -> None:
+    def __init__(self, **given: Any) -> None:
         values = {
-            "database_url": database_url,
-            "sandbox_database_url": sandbox_url,
-            "redis_url": redis_url,
             "secret_key": SECRET_KEY,
             "service_token": SERVICE_TOKEN,
             "sandbox_latency_ms": 5,
             **given,
         }
+        self.expected_broken: list[str] = []
         self.settings = settings_of(values)
         self.web = Web(self.settings)
         self.work = Work(self.settings)
         self.database = self.web.database
-        transport = httpx.ASGITransport(app=create_web(self.web), client=("127.0.0.1", 1))
+        transport = httpx.ASGITransport(
+            app=cast("Any", create_web(self.web)), client=("127.0.0.1", 1)
+        )
         self.client = httpx.AsyncClient(transport=transport, base_url="http://almoner.test")
 
     async def __aenter__(self) -> Self:
@@ -58,10 +64,53 @@ class Installation:
         row = await self.database.fetch_one(sql, parameters)
         return None if row is None else next(iter(row.values()))
 
+    async def charged(self) -> list[tuple[str, str, bool]]:
+        """What the sandbox truly did: amount, currency, captured."""
+        gateway = make_gateway(self.settings)
+        await gateway.open()
+        try:
+            return [
+                (c.money.decimal_text(), c.money.currency, c.captured)
+                async for c in gateway.charges()
+            ]
+        finally:
+            await gateway.close()
+
+    async def resolve_now(self, *, age_s: int = 0) -> None:
+        """Let the resolver look at every attempt in doubt, as if it were `age_s` older."""
+        async with self.database.connection() as connection:
+            await connection.execute(
+                "UPDATE payment_attempt SET next_check_at = now(), version = version + 1, "
+                "dispatched_at = dispatched_at - make_interval(secs => %s) "
+                "WHERE state IN ('DISPATCHED', 'UNKNOWN')",
+                (age_s,),
+            )
+        while await self.work.resolver.sweep():
+            pass
+
+    async def until_idle(self) -> None:
+        """Wait until no gift is being carried out."""
+        while self.web.giving.under_way:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
+
+    async def until_charged(self) -> None:
+        """Wait until the sandbox has charged something."""
+        while not await self.charged():  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
+
+    async def broken(self) -> list[str]:
+        """The names of the checks that do not hold."""
+        gateway = make_gateway(self.settings)
+        await gateway.open()
+        try:
+            return [f.name async for f in check(self.database, gateway, Match()) if not f.holds]
+        finally:
+            await gateway.close()
+
 
 def settings_of(values: dict[str, Any]) -> Settings:
     """Settings with these fields, whichever subject they belong to."""
-    subjects = {}
+    subjects: dict[str, Any] = {}
     for subject in SUBJECTS:
         names = {field.name for field in msgspec.structs.fields(subject)}
         subjects[subject.__name__.lower()] = subject(

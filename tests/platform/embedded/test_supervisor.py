@@ -204,6 +204,22 @@ def test_a_signal_at_any_moment_stops_everything(
     supervise().url()
 
 
+@pytest.mark.parametrize("after_ms", [250, 400, 600])
+def test_a_kill_during_the_first_start_is_mended_by_the_next(
+    supervise: Supervise, folder: Path, after_ms: int
+) -> None:
+    """Also in the middle of initdb, and with no pause before the next start."""
+    served = supervise()
+    time.sleep(after_ms / 1000)
+    os.kill(served.process.pid, signal.SIGKILL)
+    served.process.wait()
+
+    supervise().url()
+
+    assert _answers(folder / "data", "PostgreSQL")
+    assert not (folder / "data" / "postgres.incomplete").exists()
+
+
 def test_a_stubborn_child_does_not_hold_up_the_stop(supervise: Supervise, folder: Path) -> None:
     """A worker that ignores SIGTERM is killed; a second Ctrl-C makes that sooner."""
     served = supervise("--stubborn")

@@ -1,0 +1,155 @@
+"""The database goes away in the middle of a gift."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from support.donor import Donor
+from support.installation import Installations, NewDatabase
+from support.proxy import Wire
+
+
+@pytest.fixture
+async def wire(new_database: NewDatabase) -> AsyncIterator[Wire]:
+    """A database behind a wire."""
+    async with Wire(new_database()) as wire:
+        yield wire
+
+
+async def test_a_gift_that_cannot_be_written_is_not_charged_and_keeps_its_key(
+    wire: Wire, installation: Installations
+) -> None:
+    """503 with Retry-After while the database is away; the same key succeeds when it is back."""
+    almoner = await installation(database_url=wire.url, database_wait_ms=300)
+    donor, key = Donor(almoner), str(uuid4())
+    await donor.gives()
+    wire.cut()
+
+    away = await donor.gives(key=key, email="patient@example.com")
+    assert (away.status_code, away.json()["code"]) == (503, "unavailable")
+    assert away.headers["Retry-After"]
+    assert len(await almoner.charged()) == 1
+
+    wire.mend()
+    back = await until_paid(donor, key)
+    assert back.status_code == 201
+    assert len(await almoner.charged()) == 2
+
+
+async def test_a_short_absence_is_waited_out(wire: Wire, installation: Installations) -> None:
+    """The database is back within the wait: the donor notices nothing but the time."""
+    almoner = await installation(database_url=wire.url, database_wait_ms=5_000)
+    wire.cut()
+    asyncio.get_running_loop().call_later(0.4, wire.mend)
+
+    answer = await Donor(almoner).gives()
+
+    assert answer.status_code == 201
+    assert len(await almoner.charged()) == 1
+
+
+async def test_a_commit_whose_answer_is_lost_still_makes_one_gift(
+    wire: Wire, installation: Installations
+) -> None:
+    """The intent was committed and the connection broke: the second try knows its own stamp."""
+    almoner = await installation(database_url=wire.url)
+    wire.lose_commits(1)
+
+    answer = await Donor(almoner).gives()
+
+    assert wire.commits_lost == 1
+    assert answer.status_code == 201, answer.text
+    assert len(await almoner.charged()) == 1
+
+
+async def test_an_outcome_whose_commit_is_lost_is_booked_once(
+    wire: Wire, installation: Installations
+) -> None:
+    """The charge was made and the commit of its outcome went unanswered."""
+    almoner = await installation(database_url=wire.url, sandbox_latency_ms=300)
+    gift = asyncio.create_task(Donor(almoner).gives())
+    await almoner.until_charged()
+    wire.lose_commits(1)
+
+    answer = await gift
+
+    assert wire.commits_lost == 1
+    assert answer.status_code == 201
+    assert await almoner.value("SELECT count(*) FROM ledger_entry") == 2
+    assert await almoner.value("SELECT count(*) FROM event") == 1
+
+
+async def test_a_charge_whose_outcome_cannot_be_written_is_told_as_processing(
+    wire: Wire, installation: Installations
+) -> None:
+    """The database goes while the gateway works: 202, and the outcome is written later."""
+    almoner = await installation(
+        database_url=wire.url, sandbox_latency_ms=200, donor_wait_ms=900, database_wait_ms=300
+    )
+    donor = Donor(almoner)
+    gift = asyncio.create_task(donor.gives())
+    await almoner.until_charged()
+    wire.cut()
+
+    answer = await gift
+    assert answer.status_code == 202
+
+    wire.mend()
+    await almoner.until_idle()
+    assert (await donor.sees(answer))["status"] == "success"
+    assert len(await almoner.charged()) == 1
+
+
+async def test_a_stamp_that_was_committed_and_never_sent_is_withdrawn(
+    wire: Wire, installation: Installations
+) -> None:
+    """Every answer of the database is lost until the donor is told 503; the stamp is there. When
+    the database is back it becomes NOT_SENT, and the same key makes another attempt."""
+    almoner = await installation(database_url=wire.url, database_wait_ms=200)
+    donor, key = Donor(almoner), str(uuid4())
+    wire.lose_commits(1)
+    told = asyncio.create_task(donor.gives(key=key, email="patient@example.com"))
+    await wire.commit_lost.wait()
+    wire.cut()
+
+    assert (await told).status_code == 503
+    assert await almoner.charged() == []
+
+    wire.mend()
+    back = await until_paid(donor, key)
+    assert back.status_code == 201
+    states = await almoner.database.fetch_all("SELECT state FROM payment_attempt ORDER BY number")
+    assert [row["state"] for row in states] == ["NOT_SENT", "SUBMITTED"]
+    assert len(await almoner.charged()) == 1
+
+
+async def test_reading_a_donation_while_the_database_is_away_says_nothing_untrue(
+    wire: Wire, installation: Installations
+) -> None:
+    """503, neither found nor not found."""
+    almoner = await installation(database_url=wire.url, database_wait_ms=200)
+    told = (await Donor(almoner).gives()).json()
+    wire.cut()
+
+    answer = await almoner.client.get(
+        f"/donations/{told['donation_id']}",
+        headers={"Authorization": f"Bearer {told['read_token']}"},
+    )
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    wire.mend()
+
+
+async def until_paid(donor: Donor, key: str) -> httpx.Response:
+    """Repeat a gift with its key, as the page does, until it is not 503 or in flight."""
+    while True:
+        answer = await donor.gives(key=key, email="patient@example.com")
+        if answer.status_code not in (409, 503):
+            return answer
+        await asyncio.sleep(0.1)
