@@ -21,12 +21,17 @@ from almoner.charities.schemas import CharityPage, PageQuery
 from almoner.charities.search import search_charities
 from almoner.charities.shared_copies import KEPT_S, SEARCH_KEPT_S, SharedCopies
 from almoner.charities.show import item_of
+from almoner.charities.slugs import is_slug
 from almoner.platform.db import Database, DatabaseAway
 from almoner.platform.errors import FieldError, Invalid
 
 CACHE_CONTROL: Final = b"public, max-age=30, stale-while-revalidate=300, stale-if-error=86400"
-PAGES_KEPT_MAX: Final = 4_096
-ITEMS_KEPT_MAX: Final = 20_000
+PAGES_KEPT_MAX: Final = 1_024
+ITEMS_KEPT_MAX: Final = 5_000
+"""Some 60 MB a process at worst: pages of a hundred, descriptions as long as they may be."""
+
+QUERY_STRINGS_KEPT_MAX: Final = 4_096
+QUERY_STRING_LENGTH_MAX: Final = 2_000
 DATABASE_PATIENCE_S: Final = 1.0
 
 Headers = list[tuple[bytes, bytes]]
@@ -114,8 +119,10 @@ class CatalogueReader:
         await self._items.close()
 
     def _remember(self, query_string: bytes, query: PageQuery) -> None:
+        if len(query_string) > QUERY_STRING_LENGTH_MAX:
+            return
         self._asked[query_string] = query
-        while len(self._asked) > PAGES_KEPT_MAX:
+        while len(self._asked) > QUERY_STRINGS_KEPT_MAX:
             self._asked.popitem(last=False)
 
     async def _load_page(self, query: PageQuery) -> Answer:
@@ -136,7 +143,7 @@ class CatalogueReader:
     async def _load_item(self, asked: tuple[str, str]) -> Answer | None:
         reference, lang = asked
         number = int(reference) if reference.isascii() and reference.isdigit() else None
-        if len(reference) > (18 if number is not None else 120):
+        if len(reference) > 18 if number is not None else not is_slug(reference):
             return None
 
         async def read() -> bytes | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, PathParameter, QueryParameter
 
 from almoner.charities.answers import Answer, CatalogueReader
@@ -13,15 +14,36 @@ from almoner.charities.errors import NoSuchCharity
 from almoner.charities.pictures import Pictures
 from almoner.charities.schemas import CharityItem, CharityPage, language
 from almoner.platform.errors import FieldError, Invalid
+from almoner.platform.http import PROBLEM_MEDIA_TYPE
 
 Text = str | None
 AnyRequest = Request[Any, Any, Any]
 
 
+def _told(description: str, media_type: str = PROBLEM_MEDIA_TYPE) -> ResponseSpec:
+    return ResponseSpec(
+        None, description=description, media_type=media_type, generate_examples=False
+    )
+
+
+_UNCHANGED = {304: _told("The client has this very answer.", "application/json")}
+_REFUSED = {
+    422: _told("A parameter cannot be used; `errors` names each."),
+    503: _told("Neither the database nor any copy can be had."),
+}
+_MISSING = {404: _told("There is no such charity.")}
+
+
 def routes(reader: CatalogueReader, pictures: Pictures) -> list[HTTPRouteHandler]:
     """The handlers of this feature."""
 
-    @get("/charities", operation_id="listCharities", tags=["charities"], cache=False)
+    @get(
+        "/charities",
+        operation_id="listCharities",
+        summary="List or search charities",
+        tags=["charities"],
+        responses=_UNCHANGED | _REFUSED,
+    )
     async def list_page(
         request: AnyRequest,
         q: Annotated[
@@ -42,7 +64,13 @@ def routes(reader: CatalogueReader, pictures: Pictures) -> list[HTTPRouteHandler
         answer = await reader.page(request.scope["query_string"])
         return _response(answer, request)
 
-    @get("/charities/{reference:str}", operation_id="getCharity", tags=["charities"], cache=False)
+    @get(
+        "/charities/{reference:str}",
+        operation_id="getCharity",
+        summary="Show a charity",
+        tags=["charities"],
+        responses=_UNCHANGED | _REFUSED | _MISSING,
+    )
     async def one(
         request: AnyRequest,
         reference: Annotated[str, PathParameter(description="`charity_id` or `slug`.")],
@@ -58,8 +86,9 @@ def routes(reader: CatalogueReader, pictures: Pictures) -> list[HTTPRouteHandler
     @get(
         "/pictures/{file:str}",
         operation_id="getPicture",
+        summary="Draw a charity's picture",
         tags=["charities"],
-        cache=False,
+        responses=_UNCHANGED | _MISSING,
         media_type="image/svg+xml",
     )
     async def picture(request: AnyRequest, file: FromPath[str]) -> Response[bytes]:

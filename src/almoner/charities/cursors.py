@@ -20,8 +20,7 @@ class Position(Struct, frozen=True, array_like=True):
 
     stage: int
     charity_id: int
-    list_rank: int = 0
-    search_name: str = ""
+    sort_key: str = ""
     score: int = 0
 
 

@@ -26,6 +26,4 @@ async def list_charities(
 
 def place_of(row: Row, *, stage: int) -> Position:
     """The position of a row in the order of the list, or of a stage of a search."""
-    return Position(
-        stage, row["charity_id"], row["list_rank"], row["search_name"], row.get("score", 0)
-    )
+    return Position(stage, row["charity_id"], row["sort_key"], row.get("score", 0))

@@ -9,11 +9,11 @@ from typing import Final
 from almoner.charities import queries
 from almoner.charities.known import LastKnown
 from almoner.charities.scenes import HEIGHT, SCENES, WIDTH, Palette
+from almoner.charities.slugs import is_slug
 from almoner.platform.db import Database
 from almoner.platform.errors import Unavailable
 
 SLUGS_KEPT_MAX: Final = 20_000
-SLUG_LENGTH_MAX: Final = 120
 
 PALETTES: Final[tuple[Palette, ...]] = (
     ("#f6e7d3", "#f2b872", "#d9b48f", "#8a6d5b", "#c4654a", "#fff6e6"),
@@ -65,7 +65,7 @@ class Pictures:
 
         While nobody can say what it does, a general one that no cache keeps.
         """
-        if not 0 < len(slug) <= SLUG_LENGTH_MAX:
+        if not is_slug(slug):
             return None
         try:
             category, _ = await self._categories.get(slug)

@@ -25,7 +25,7 @@ SIMILARITY_MIN: Final = "0.45"
 swapped letters in a word of six are too many ("unicfe")."""
 
 _SHOWN: Final = """charity_id, slug, name, name_zh, category, country, place, website, register,
-    register_id, currencies, picture, status, list_rank, search_name"""
+    register_id, currencies, picture, status, sort_key"""
 
 _IN_LIST: Final = f"""{_SHOWN}, left(description, 400) AS description,
     left(description_zh, 400) AS description_zh"""
@@ -34,14 +34,14 @@ LIST_PAGE: Final = f"""
 -- A page of the list: the ranked ones first, then by name. Leaves out closed charities.
 SELECT {_IN_LIST} FROM charity
 WHERE status = 'active' {{filters}} {{after}}
-ORDER BY list_rank, search_name, charity_id LIMIT %(limit)s
+ORDER BY sort_key, charity_id LIMIT %(limit)s
 """
 
 NAMED_PAGE: Final = f"""
 -- A page of those whose name holds every word searched for, in the order of the list.
 SELECT {_IN_LIST} FROM charity
 WHERE status = 'active' AND search_words @@ to_tsquery('simple', %(in_name)s) {{filters}} {{after}}
-ORDER BY list_rank, search_name, charity_id LIMIT %(limit)s
+ORDER BY sort_key, charity_id LIMIT %(limit)s
 """
 
 TOLD_PAGE: Final = f"""
@@ -49,7 +49,7 @@ TOLD_PAGE: Final = f"""
 SELECT {_IN_LIST} FROM charity
 WHERE status = 'active' AND search_words @@ to_tsquery('simple', %(anywhere)s)
   AND NOT search_words @@ to_tsquery('simple', %(in_name)s) {{filters}} {{after}}
-ORDER BY list_rank, search_name, charity_id LIMIT %(limit)s
+ORDER BY sort_key, charity_id LIMIT %(limit)s
 """
 
 ALIKE_PAGE: Final = f"""
@@ -114,9 +114,7 @@ VALUES (demo.charity_id, demo.slug, demo.name, demo.name_zh, demo.description,
 
 _DEMO_LOCK: Final = 0x63686172_00000002
 
-_AFTER_NAME: Final = (
-    "AND (list_rank, search_name, charity_id) > (%(list_rank)s, %(search_name)s, %(charity_id)s)"
-)
+_AFTER_NAME: Final = "AND (sort_key, charity_id) > (%(sort_key)s, %(charity_id)s)"
 _AFTER_SCORE: Final = (
     "AND (score < %(score)s OR (score = %(score)s AND charity_id > %(charity_id)s))"
 )
@@ -203,7 +201,7 @@ def _page(
     }  # fmt: skip
     if after is not None:
         values |= {
-            "list_rank": after.list_rank, "search_name": after.search_name,
+            "sort_key": after.sort_key,
             "charity_id": after.charity_id, "score": after.score,
         }  # fmt: skip
     sql = template.format(filters=conditions, after="" if after is None else condition)

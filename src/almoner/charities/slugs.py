@@ -7,7 +7,9 @@ import unicodedata
 from typing import Final
 
 _OTHER: Final = re.compile(r"[^a-z0-9]+")
+_SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 NAME_LENGTH_MAX: Final = 60
+SLUG_LENGTH_MAX: Final = 120
 
 
 def slug_of(name: str, country: str, register_id: str) -> str:
@@ -16,6 +18,11 @@ def slug_of(name: str, country: str, register_id: str) -> str:
     A slug is given once. When the name changes later the address stays.
     """
     return f"{_plain(name)}-{country.lower()}-{_OTHER.sub('', register_id.lower())}"
+
+
+def is_slug(text: str) -> bool:
+    """Whether a text could be one: nothing else is worth a question to the database."""
+    return len(text) <= SLUG_LENGTH_MAX and _SLUG.fullmatch(text) is not None
 
 
 def _plain(name: str) -> str:

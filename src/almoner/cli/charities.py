@@ -6,14 +6,15 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 import typer
+from psycopg.errors import UndefinedTable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -34,6 +35,8 @@ from almoner.charities.shared_copies import catalogue_changed
 from almoner.platform.cache import open_cache
 from almoner.platform.db import Database, DatabaseAway
 from almoner.platform.settings import Settings
+
+Result = TypeVar("Result")
 
 app = typer.Typer(no_args_is_help=True, help="Fill the catalogue of charities and look at it.")
 
@@ -73,8 +76,8 @@ def import_files(
     CSV, the Charity Commission's own extract and the register of Northern Ireland. The same file
     again changes nothing. Rows that cannot be used are reported while the rest go in.
 
-    Exit code 0: all usable rows are in (also when bad ones were reported). 1: the database is
-    away, or another import is running. 2: a file is not one of these; nothing was written.
+    Exit codes: 0 all usable rows are in, also when bad ones were reported; 1 the database could
+    not be used, or another import is running; 2 a file is not one of these, nothing was written.
     """
     recognised = _recognised(files, register)
     bad_rows: list[BadRow] = []
@@ -86,11 +89,8 @@ def import_files(
             write_bad(bad)
 
         started = time.monotonic()
-        try:
-            with _progress(recognised, quiet=as_json) as progress:
-                summary = asyncio.run(_import(settings, recognised, progress, report_bad))
-        except (ImportRunning, DatabaseAway) as error:
-            _fail(str(error), EXIT_AWAY)
+        with _progress(recognised, quiet=as_json) as progress:
+            summary = _run(_import(settings, recognised, progress, report_bad))
         seconds = time.monotonic() - started
     if as_json:
         _print_json({
@@ -118,10 +118,7 @@ def demo(
         return written
 
     with _settings() as settings:
-        try:
-            written = asyncio.run(run(settings))
-        except DatabaseAway as error:
-            _fail(str(error), EXIT_AWAY)
+        written = _run(run(settings))
     if as_json:
         _print_json({"written": written})
     else:
@@ -143,10 +140,7 @@ def list_some(
             return rows
 
     with _settings() as settings:
-        try:
-            rows = asyncio.run(run(settings))
-        except DatabaseAway as error:
-            _fail(str(error), EXIT_AWAY)
+        rows = _run(run(settings))
     keys = ("charity_id", "slug", "name", "category", "country")
     if as_json:
         _print_json({"items": [{key: row[key] for key in keys} for row in rows]})
@@ -183,11 +177,29 @@ async def _tell(settings: Settings) -> None:
 
 @contextmanager
 def _settings() -> Iterator[Settings]:
-    """The settings, with servers running for as long as the command needs them."""
+    """The settings, with servers running for as long as the command needs them.
+
+    A private database is brought up to date, so that charities can be imported before the first
+    `serve`; a database of the operator's is left to `almoner migrate`.
+    """
+    from almoner.migrations.run import upgrade
     from almoner.platform.embedded.servers import servers
 
-    with servers(Settings.from_environment()) as settings:
+    given = Settings.from_environment()
+    with servers(given) as settings:
+        if not given.servers.database_url:
+            upgrade(settings.servers.database_url)
         yield settings
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of `work`; what an operator can mend ends the command with a sentence."""
+    try:
+        return asyncio.run(work)
+    except (ImportRunning, DatabaseAway) as error:
+        _fail(str(error), EXIT_AWAY)
+    except UndefinedTable:
+        _fail("This database has no tables yet. Run `almoner migrate` first.", EXIT_AWAY)
 
 
 def _recognised(files: list[Path], register: Register) -> list[RegisterFile]:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _SENTENCE: Final = re.compile(r"(?:^|(?<=[.!?])\s+|\(\w\)\s+|:-?\s+)([a-z])")
-_CAPITALS_SHARE: Final = 0.6
+_CAPITALS_SHARE: Final = 0.8
 
 
 def readable_prose(text: str) -> str:
