@@ -78,6 +78,12 @@ class Installation:
 
     async def resolve_now(self, *, age_s: int = 0) -> None:
         """Let the resolver look at every attempt in doubt, as if it were `age_s` older."""
+        await self.due_now(age_s=age_s)
+        while await self.work.resolver.sweep():
+            pass
+
+    async def due_now(self, *, age_s: int = 0) -> None:
+        """Make every attempt in doubt due for its next look-up."""
         async with self.database.connection() as connection:
             await connection.execute(
                 "UPDATE payment_attempt SET next_check_at = now(), version = version + 1, "
@@ -85,8 +91,6 @@ class Installation:
                 "WHERE state IN ('DISPATCHED', 'UNKNOWN')",
                 (age_s,),
             )
-        while await self.work.resolver.sweep():
-            pass
 
     async def until_idle(self) -> None:
         """Wait until no gift is being carried out."""

@@ -1,0 +1,101 @@
+"""Every check can fail: each invariant is broken once, behind the guards, and must be named."""
+
+from __future__ import annotations
+
+import pytest
+from support.donor import Donor
+from support.installation import Installation
+from support.tamper import tamper
+
+from almoner.operations.invariants import INVARIANTS
+
+ATTEMPT_COPY = """
+    INSERT INTO payment_attempt
+    SELECT gen_random_uuid(), donor_id, payable_id, 2, gateway, state, amount_minor, currency,
+           merchant_account, version, lease_owner, lease_epoch, dispatched_at, observed_at,
+           'sb00009999', decline_code, checks, misses, next_check_at
+    FROM payment_attempt
+"""
+
+BREACHES: dict[str, list[str]] = {
+    "captured_once": ["DROP INDEX payment_attempt_one_live", ATTEMPT_COPY],
+    "one_live_attempt": ["DROP INDEX payment_attempt_one_live", ATTEMPT_COPY],
+    "key_has_donation": ["DELETE FROM donation"],
+    "donation_has_attempt": ["DELETE FROM payment_attempt"],
+    "attempt_for_same_sum": ["UPDATE payment_attempt SET amount_minor = 1"],
+    "donation_has_key": ["DELETE FROM idempotency_record"],
+    "final_has_answer": [
+        "UPDATE idempotency_record SET response_status = NULL, response_body = NULL"
+    ],
+    "told_paid_is_paid": ["UPDATE payment_attempt SET state = 'NOT_CHARGED'"],
+    "told_unpaid_is_unpaid": ["UPDATE idempotency_record SET response_status = 402"],
+    "doubt_ends": [
+        "UPDATE payment_attempt SET state = 'UNKNOWN', dispatched_at = now() - interval '9 days'"
+    ],
+    "doubt_is_scheduled": ["UPDATE payment_attempt SET state = 'UNKNOWN', next_check_at = NULL"],
+    "guards_in_place": ["ALTER TABLE payment_attempt DISABLE TRIGGER payment_attempt_guard"],
+    "transfers_sum_to_zero": ["UPDATE ledger_entry SET amount_minor = 1 WHERE leg = 1"],
+    "posted_once": [
+        "INSERT INTO ledger_entry SELECT gen_random_uuid(), leg, donor_id, account, amount_minor, "
+        "currency, source_kind, source_id, posted_at FROM ledger_entry"
+    ],
+    "capture_is_posted": ["DELETE FROM ledger_entry"],
+    "posting_is_captured": ["UPDATE payment_attempt SET gateway_transaction_id = NULL, "
+                            "state = 'NOT_CHARGED'"],
+    "paid_is_told": ["DELETE FROM event"],
+}  # fmt: skip
+
+
+def test_every_invariant_has_a_breach_in_this_file() -> None:
+    """A new check must come with the proof that it can fail."""
+    assert set(BREACHES) == {invariant.name for invariant in INVARIANTS}
+
+
+@pytest.mark.parametrize("name", BREACHES)
+async def test_a_broken_invariant_is_named(almoner: Installation, donor: Donor, name: str) -> None:
+    """One gift, one breach: the check of that name does not hold."""
+    await donor.gives()
+    assert await almoner.broken() == []
+
+    tamper(almoner.settings.servers.database_url, *BREACHES[name])
+
+    almoner.expected_broken = await almoner.broken()
+    assert name in almoner.expected_broken
+
+
+@pytest.mark.parametrize(
+    ("where", "breach"),
+    [
+        ("gateway", "DELETE FROM sandbox_charge"),
+        ("gateway", "UPDATE sandbox_charge SET amount_minor = amount_minor + 1"),
+        ("gateway", "UPDATE sandbox_charge SET currency = 'EUR'"),
+        ("gateway", "UPDATE sandbox_charge SET captured = false"),
+        (
+            "gateway",
+            "INSERT INTO sandbox_charge (order_id, amount_minor, currency, captured, gateway_code) "
+            "VALUES ('ffffffffffffffffffffffffffffffff', 1, 'USD', true, '1000')",
+        ),
+        ("books", "UPDATE payment_attempt SET gateway_transaction_id = 'sb77777777'"),
+        ("books", "UPDATE payment_attempt SET state = 'DECLINED', decline_code = 'card_declined'"),
+    ],
+)
+async def test_a_difference_to_the_gateway_is_found(
+    almoner: Installation, donor: Donor, where: str, breach: str
+) -> None:
+    """Missing, unknown, other amount, other transaction, charged but told declined: each is seen."""
+    await donor.gives()
+    url = almoner.settings.sandbox_url
+    tamper(url if where == "gateway" else almoner.settings.servers.database_url, breach)
+
+    almoner.expected_broken = await almoner.broken()
+
+    assert "matches_sandbox" in almoner.expected_broken
+
+
+async def test_a_charge_in_doubt_is_open_and_breaks_nothing(
+    almoner: Installation, donor: Donor
+) -> None:
+    """Honest doubt is no breach: the resolver's work is still to come."""
+    await donor.gives(payment_method_nonce="fake-lost-answer-nonce")
+
+    assert await almoner.broken() == []

@@ -1,0 +1,19 @@
+"""Change the database behind the program's back, past its guards, as a fault or a thief would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from almoner.platform.embedded.postgres import SUPERUSER_ROLE
+
+
+def tamper(database_url: str, *statements: str, parameters: tuple[Any, ...] = ()) -> None:
+    """Run statements as superuser with triggers and foreign keys switched off."""
+    head, _, rest = database_url.partition("//")
+    url = f"{head}//{SUPERUSER_ROLE}@{rest.partition('@')[2]}"
+    with psycopg.connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for statement in statements:
+            connection.execute(statement.encode(), parameters)
