@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 import almoner
 from almoner.bootstrap import Base, Payments, Web
 from almoner.charities import api as charities_api
+from almoner.charities.hot import Application, HotList
 from almoner.donations import api as donations_api
 from almoner.payments import api as payments_api
 from almoner.platform import probes
@@ -22,8 +23,13 @@ from almoner.platform.metrics import measured
 from almoner.web.spa import DIST, read_files, spa_handler
 
 
-def create_web(web: Web) -> Litestar:
-    """The public application."""
+def create_web(web: Web) -> Application:
+    """The public application, with the charity list's short way in front."""
+    return HotList(create_routes(web), web.catalogue)
+
+
+def create_routes(web: Web) -> Litestar:
+    """Everything the public may call. Its OpenAPI is the wire contract."""
     handlers: list[ControllerRouterHandler] = [
         donations_api.routes(web.donations),
         *charities_api.routes(web.catalogue, web.pictures),

@@ -127,6 +127,7 @@ class Web(Base):
         await super().open()
         self._stack.push_async_callback(self.catalogue.close)
         self._stack.push_async_callback(self.chooser.close)
+        self._stack.push_async_callback(self.pictures.close)
         await self._start(
             self.limiter, self._charger, self._settlements, self._intents, self.giving
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from almoner.operations.invariants import INVARIANTS
 from support.donor import Donor
 from support.installation import Installation
 from support.tamper import tamper
-
-from almoner.operations.invariants import INVARIANTS
 
 ATTEMPT_COPY = """
     INSERT INTO payment_attempt
@@ -82,7 +82,7 @@ async def test_a_broken_invariant_is_named(almoner: Installation, donor: Donor, 
 async def test_a_difference_to_the_gateway_is_found(
     almoner: Installation, donor: Donor, where: str, breach: str
 ) -> None:
-    """Missing, unknown, other amount, other transaction, charged but told declined: each is seen."""
+    """Missing, unknown, another amount or transaction, charged but told declined: all seen."""
     await donor.gives()
     url = almoner.settings.sandbox_url
     tamper(url if where == "gateway" else almoner.settings.servers.database_url, breach)

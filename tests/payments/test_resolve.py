@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from support.donor import Donor
 from support.installation import Installation, Installations
 from support.tamper import tamper
@@ -120,14 +121,16 @@ async def test_two_resolvers_do_not_settle_one_attempt_twice(
 
     await asyncio.gather(*(almoner.work.resolver.sweep() for _ in range(12)))
 
-    assert await almoner.value("SELECT count(*) FROM payment_attempt WHERE state = 'SUBMITTED'") == 10
+    assert (
+        await almoner.value("SELECT count(*) FROM payment_attempt WHERE state = 'SUBMITTED'") == 10
+    )
     assert await almoner.value("SELECT count(*) FROM ledger_entry") == 20
 
 
 async def test_a_charge_in_doubt_for_a_week_goes_to_people(
     almoner: Installation, donor: Donor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The gateway cannot be asked for seven days: NEEDS_REVIEW, and still nobody is told a guess."""
+    """The gateway cannot be asked for seven days: NEEDS_REVIEW, and nobody is told a guess."""
     answer = await donor.gives(payment_method_nonce=LOST)
     monkeypatch.setattr(almoner.work.resolver, "_gateways", {})
 

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from support.tamper import tamper
 
 from almoner.donations.status import STATUS_OF
 from almoner.payments.attempt import CAPTURED, IN_DOUBT, AttemptState
+from support.tamper import tamper
 
 INSERT = """
     INSERT INTO payment_attempt (attempt_id, donor_id, payable_id, number, gateway, state,
@@ -27,9 +27,11 @@ def allowed(connection: psycopg.Connection) -> set[tuple[str, str]]:
 
 
 def test_every_pair_of_states_is_allowed_or_refused_by_the_table(database_url: str) -> None:
-    """All 17 x 17 moves are tried; exactly those of the table go through."""
+    """All moves between 17 states are tried; exactly those of the table go through."""
     attempts = {
-        pair: uuid4() for pair in itertools.product(AttemptState, AttemptState) if pair[0] != pair[1]
+        pair: uuid4()
+        for pair in itertools.product(AttemptState, AttemptState)
+        if pair[0] != pair[1]
     }
     for (source, _), attempt_id in attempts.items():
         tamper(
@@ -102,7 +104,10 @@ def test_an_attempt_begins_unsent_or_stamped(database_url: str, state: AttemptSt
     """No attempt is born with an outcome."""
     values = (uuid4(), uuid4(), uuid4(), state, uuid4())
 
-    with psycopg.connect(database_url) as connection, pytest.raises(psycopg.errors.RestrictViolation):
+    with (
+        psycopg.connect(database_url) as connection,
+        pytest.raises(psycopg.errors.RestrictViolation),
+    ):
         connection.execute(INSERT, values)
 
 

@@ -66,9 +66,7 @@ async def test_a_poisoned_row_fails_alone() -> None:
     batcher = Batcher("test", table.write)
     await batcher.open()
 
-    results = await asyncio.gather(
-        *(batcher.submit(n) for n in range(200)), return_exceptions=True
-    )
+    results = await asyncio.gather(*(batcher.submit(n) for n in range(200)), return_exceptions=True)
     await batcher.close()
 
     assert [n for n, r in enumerate(results) if isinstance(r, Exception)] == [77]

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from almoner.platform.embedded.postgres import SUPERUSER_ROLE
+from almoner.platform.embedded.postgres_settings import SUPERUSER_ROLE
 
 
 def tamper(database_url: str, *statements: str, parameters: tuple[Any, ...] = ()) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from almoner.charities.answers import Answer, CatalogueReader
+from almoner.platform.metrics import REQUESTS
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -17,6 +18,9 @@ Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 PATH: Final = "/charities"
+_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+_OK: Final = REQUESTS.labels("GET", PATH, 200)
+_NOT_MODIFIED: Final = REQUESTS.labels("GET", PATH, 304)
 
 
 class HotList:
@@ -39,9 +43,12 @@ class HotList:
 async def _send(answer: Answer, scope: Scope, send: Send) -> None:
     for name, value in scope["headers"]:
         if name == b"if-none-match" and answer.matches(value):
-            headers = answer.not_modified_headers
+            headers = [*answer.not_modified_headers, _NOSNIFF]
+            _NOT_MODIFIED.inc()
             await send({"type": "http.response.start", "status": 304, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
-    await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
+    _OK.inc()
+    headers = [*answer.headers, _NOSNIFF]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

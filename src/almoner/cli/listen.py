@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import uvicorn
 import uvloop
-from litestar import Litestar
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def run(application: Litestar, host: str, port: int, fd: int | None) -> None:
+def run(
+    application: Callable[[Any, Any, Any], Awaitable[None]], host: str, port: int, fd: int | None
+) -> None:
     """Serve until SIGTERM or SIGINT; `fd` is a listening socket that was handed down."""
     config = uvicorn.Config(
         application,

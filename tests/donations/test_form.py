@@ -1,0 +1,229 @@
+"""Bad input: each field has its own message, all at once, and nothing is kept of it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.donor import Donor, gift
+from support.installation import Installation
+
+from almoner.donations.form import AmountBounds, decode_body, read_form
+from almoner.platform.errors import Problem
+
+CARD = {"card_number": "4111111111111111", "expiration_date": "12/30", "cvv": "123"}
+HEADERS = {"Idempotency-Key": "0123456789abcdef0123456789abcdef"}
+BOUNDS = AmountBounds(Decimal(1), Decimal(50_000), ("USD", "JPY"))
+
+
+def card(**fields: Any) -> dict[str, Any]:
+    """A gift by card, with these fields of the card changed."""
+    changed = {**CARD, **fields}
+    return {
+        "payment_method_nonce": None,
+        "payment_card": {name: value for name, value in changed.items() if value is not None},
+    }
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"first_name": None}, "first_name", "missing"),
+    ({"first_name": ""}, "first_name", "empty"),
+    ({"first_name": "   "}, "first_name", "empty"),
+    ({"first_name": 5}, "first_name", "wrong_type"),
+    ({"first_name": "x" * 101}, "first_name", "too_long"),
+    ({"first_name": "a\u0000b"}, "first_name", "invalid_characters"),
+    ({"first_name": "<script>"}, "first_name", "invalid_characters"),
+    ({"last_name": None}, "last_name", "missing"),
+    ({"last_name": ["Doe"]}, "last_name", "wrong_type"),
+    ({"email": None}, "email", "missing"),
+    ({"email": "john"}, "email", "invalid"),
+    ({"email": "john@"}, "email", "invalid"),
+    ({"email": "john@example"}, "email", "invalid"),
+    ({"email": "a@b@example.com"}, "email", "invalid"),
+    ({"email": "x" * 250 + "@example.com"}, "email", "too_long"),
+    ({"email": "a\r\nBcc: b@example.com"}, "email", "invalid_characters"),
+    ({"charity_id": None}, "charity_id", "missing"),
+    ({"charity_id": "101"}, "charity_id", "wrong_type"),
+    ({"charity_id": 101.5}, "charity_id", "wrong_type"),
+    ({"charity_id": True}, "charity_id", "wrong_type"),
+    ({"charity_id": 99}, "charity_id", "unknown_charity"),
+    ({"charity_id": 0}, "charity_id", "unknown_charity"),
+    ({"charity_id": -1}, "charity_id", "unknown_charity"),
+    ({"charity_id": 10**30}, "charity_id", "unknown_charity"),
+    ({"amount": None}, "amount", "missing"),
+    ({"amount": ""}, "amount", "empty"),
+    ({"amount": "0"}, "amount", "zero"),
+    ({"amount": 0}, "amount", "zero"),
+    ({"amount": "-5"}, "amount", "negative"),
+    ({"amount": "50.001"}, "amount", "too_many_decimals"),
+    ({"amount": "0.99"}, "amount", "too_small"),
+    ({"amount": "50000.01"}, "amount", "too_large"),
+    ({"amount": 10**40}, "amount", "too_large"),
+    ({"amount": "fifty"}, "amount", "not_a_number"),
+    ({"amount": True}, "amount", "wrong_type"),
+    ({"amount": {"value": 50}}, "amount", "wrong_type"),
+    ({"amount": "0.5", "currency": "JPY"}, "amount", "too_many_decimals"),
+    ({"currency": None}, "currency", "missing"),
+    ({"currency": ""}, "currency", "empty"),
+    ({"currency": "usd"}, "currency", "unknown_currency"),
+    ({"currency": "XXX"}, "currency", "unknown_currency"),
+    ({"currency": 840}, "currency", "wrong_type"),
+    ({"payment_method_nonce": None}, "payment_method_nonce", "missing"),
+    ({"payment_method_nonce": ""}, "payment_method_nonce", "empty"),
+    ({"payment_method_nonce": "x" * 513}, "payment_method_nonce", "too_long"),
+    ({"payment_method_nonce": "tokencc_bh_real"}, "payment_method_nonce", "unknown_nonce"),
+    ({"payment_card": CARD}, "payment_card", "conflict"),
+    ({"payment_method_nonce": None, "payment_card": "4111"}, "payment_card", "wrong_type"),
+    (card(card_number=None), "payment_card.card_number", "missing"),
+    (card(card_number=4111111111111111), "payment_card.card_number", "wrong_type"),
+    (card(card_number="4111111111111112"), "payment_card.card_number", "luhn"),
+    (card(card_number="4111"), "payment_card.card_number", "wrong_length"),
+    (card(card_number="4111x"), "payment_card.card_number", "not_a_number"),
+    (card(card_number="4242424242424242"), "payment_card.card_number", "not_a_test_card"),
+    (card(expiration_date=None), "payment_card.expiration_date", "missing"),
+    (card(expiration_date="12/25"), "payment_card.expiration_date", "expired"),
+    (card(expiration_date="13/30"), "payment_card.expiration_date", "invalid"),
+    (card(expiration_date="2030-12"), "payment_card.expiration_date", "invalid"),
+    (card(expiration_date="12/2099"), "payment_card.expiration_date", "invalid"),
+    (card(cvv="12"), "payment_card.cvv", "wrong_length"),
+    (card(cvv="1234"), "payment_card.cvv", "wrong_length"),
+    (card(cvv="12a"), "payment_card.cvv", "not_a_number"),
+    (card(card_number="378282246310005"), "payment_card.cvv", "wrong_length"),
+    (card(pin="1234"), "payment_card.pin", "unknown_field"),
+    ({"confirm_duplicate": "yes"}, "confirm_duplicate", "wrong_type"),
+    ({"locale": "fr"}, "locale", "invalid"),
+    ({"form_token": 5}, "form_token", "wrong_type"),
+    ({"amout": 50}, "amout", "unknown_field"),
+]
+
+
+async def test_every_kind_of_wrong_field_is_named_with_its_reason(almoner: Installation) -> None:
+    """422 with exactly that field and code and a sentence; nothing is written, nothing charged."""
+    for fields, field, code in WRONG:
+        answer = await almoner.client.post(
+            "/donations", json=gift(**fields), headers={"Idempotency-Key": str(uuid4())}
+        )
+
+        assert answer.status_code == 422, (fields, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        found = [(e["field"], e["code"]) for e in answer.json()["errors"]]
+        assert found == [(field, code)], fields
+        assert all(len(e["message"]) > 8 for e in answer.json()["errors"])
+    assert await almoner.value("SELECT count(*) FROM donor") == 0
+    assert await almoner.value("SELECT count(*) FROM idempotency_record") == 0
+    assert await almoner.charged() == []
+
+
+async def test_all_wrong_fields_are_named_at_once(donor: Donor) -> None:
+    """Nobody has to fill in a form eight times."""
+    answer = await donor.gives(
+        first_name="", last_name=None, email="x", charity_id=5, amount="-1", currency="XX",
+        payment_method_nonce=None, payment_card={"card_number": "1"}, nickname="J",
+    )  # fmt: skip
+
+    assert {e["field"] for e in answer.json()["errors"]} == {
+        "first_name", "last_name", "email", "charity_id", "amount", "currency",
+        "payment_card.card_number", "payment_card.expiration_date", "payment_card.cvv", "nickname",
+    }  # fmt: skip
+
+
+async def test_a_closed_charity_takes_no_gifts(almoner: Installation, donor: Donor) -> None:
+    """The message says that it is closed, not that it does not exist."""
+    async with almoner.database.connection() as connection:
+        await connection.execute(
+            "UPDATE charity SET status = 'closed', closed_by = 'staff' WHERE charity_id = 105"
+        )
+
+    answer = await donor.gives(charity_id=105)
+
+    assert [(e["field"], e["code"]) for e in answer.json()["errors"]] == [
+        ("charity_id", "closed_charity")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "malformed_json"),
+        (b"{", 400, "malformed_json"),
+        (b"[]", 400, "malformed_json"),
+        (b"null", 400, "malformed_json"),
+        (b'"text"', 400, "malformed_json"),
+        (b"\xff\xfe", 400, "malformed_json"),
+        (b'{"amount": NaN}', 400, "malformed_json"),
+        (b'{"first_name": "\\ud800"}', 400, "malformed_json"),
+        (b"[" * 60_000, 400, "malformed_json"),
+        (b'{"amount": 1' + b"0" * 60_000 + b"}", 400, "malformed_json"),
+        (b'{"a": "' + b"x" * 70_000 + b'"}', 413, "request_entity_too_large"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_refused_as_a_whole(
+    almoner: Installation, body: bytes, status: int, code: str
+) -> None:
+    """A problem, whatever the bytes are; never a 500."""
+    answer = await almoner.client.post(
+        "/donations", content=body, headers={**HEADERS, "Content-Type": "application/json"}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_another_content_type_is_refused(almoner: Installation, content_type: str) -> None:
+    """415 says what to send; a form of another site cannot post a gift."""
+    answer = await almoner.client.post(
+        "/donations",
+        content=json.dumps(gift()).encode(),
+        headers={**HEADERS, "Content-Type": content_type},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_nothing_of_a_wrong_body_is_logged_or_repeated(
+    almoner: Installation, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The answer and the log say which field, never what stood in it."""
+    secret = "4929123456781234"
+    answer = await almoner.client.post(
+        "/donations",
+        json=gift(
+            email=f"{secret}@", first_name=secret * 10, currency=secret,
+            payment_method_nonce=secret, **{secret: secret},
+        ),
+        headers=HEADERS,
+    )  # fmt: skip
+
+    captured = capfd.readouterr()
+    assert answer.status_code == 422
+    assert secret not in answer.text
+    assert secret not in captured.out + captured.err
+
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20), st.lists, max_leaves=5
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(gift())) | st.text(max_size=10), json_values))
+def test_any_object_is_a_form_or_a_list_of_errors(body: dict[str, Any]) -> None:
+    """The reader never raises and never accepts without every field."""
+    form, errors = read_form(body, BOUNDS)
+
+    assert (form is None) == bool(errors)
+    assert all(e.field and e.code and e.message for e in errors)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_an_object_or_a_problem(body: bytes) -> None:
+    """Nothing but a dict or a 400 comes out of the decoder."""
+    try:
+        assert isinstance(decode_body(body), dict)
+    except Problem as problem:
+        assert problem.http_status == 400
