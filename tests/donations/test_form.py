@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.donor import Donor, gift
-from support.installation import Installation
 
 from almoner.donations.form import AmountBounds, decode_body, read_form
 from almoner.platform.errors import Problem
+from support.donor import Donor, gift
+from support.installation import Installation
 
 CARD = {"card_number": "4111111111111111", "expiration_date": "12/30", "cvv": "123"}
 HEADERS = {"Idempotency-Key": "0123456789abcdef0123456789abcdef"}

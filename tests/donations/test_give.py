@@ -193,6 +193,23 @@ async def test_a_slow_gateway_does_not_keep_the_donor_waiting(installation: Inst
     assert len(await almoner.charged()) == 1
 
 
+async def test_a_process_that_stops_tells_waiting_donors_the_truth_and_ends_their_charges(
+    installation: Installations,
+) -> None:
+    """Asked to stop while the gateway works: 202 at once, and the outcome is still booked."""
+    almoner = await installation(sandbox_latency_ms=600)
+    donor = Donor(almoner)
+    gift = asyncio.create_task(donor.gives())
+    await almoner.until_charged()
+
+    almoner.web.giving.release_donors()
+    answer = await gift
+    await almoner.until_idle()
+
+    assert answer.status_code == PROCESSING
+    assert (await donor.sees(answer))["status"] == "success"
+
+
 async def test_a_browser_that_goes_away_cancels_nothing(installation: Installations) -> None:
     """The request is cancelled in the middle of the charge; the gift is carried out."""
     almoner = await installation(sandbox_latency_ms=300)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -49,6 +51,10 @@ def give(  # noqa: PLR0917 - Typer passes options by name
         Generator, typer.Option(help="own reads and checks every answer; wrk counts statuses.")
     ] = Generator.OWN,
     reference: Annotated[bool, typer.Option(help="Run pgbench beside it.")] = True,
+    clients: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=90, help="Clients of pgbench to try (8 16 32 64); best counts."),
+    ] = None,
     statements: Annotated[
         bool, typer.Option("--statements", help="Add the costliest SQL statements to the JSON.")
     ] = False,
@@ -69,6 +75,7 @@ def give(  # noqa: PLR0917 - Typer passes options by name
     plan = GivePlan(
         seconds=seconds, warm_up_s=warm_up, connections=connections, web_processes=web_processes,
         generator=generator.value, reference=reference, statements=statements,
+        clients=tuple(clients or (8, 16, 32, 64)),
     )  # fmt: skip
     programs = ("wrk",) if generator is Generator.WRK else ()
     with _running(programs, install=install) as say:
@@ -109,6 +116,8 @@ def _running(programs: tuple[str, ...], *, install: bool) -> Iterator[Callable[[
     from almoner.bench.programs import install as install_programs
     from almoner.platform.embedded.errors import EmbeddedError
 
+    # Stopped in the middle, everything that was started is still stopped and removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:

@@ -28,4 +28,4 @@ def payments(
     if not settings.secrets.service_token:
         raise SettingsError("ALMONER_SERVICE_TOKEN is not set: web and payments share one.")
     application = create_payments(Payments(settings))
-    run(application, host or settings.web.host, settings.web.port if port is None else port, None)
+    run(application, (host or settings.web.host, settings.web.port if port is None else port, None))

@@ -28,5 +28,6 @@ def web(
 
     settings = Settings.from_environment()
     configure_logging(settings.logging.log_level, settings.logging.log_format)
-    application = create_web(Web(settings))
-    run(application, host or settings.web.host, settings.web.port if port is None else port, fd)
+    parts = Web(settings)
+    listen = (host or settings.web.host, settings.web.port if port is None else port, fd)
+    run(create_web(parts), listen, parts.giving.release_donors)

@@ -42,6 +42,34 @@ class GivingPolicy(Struct, frozen=True):
     donor_wait_ms: int
 
 
+class _Waiting:
+    """A donor who waits. Nobody is told "processing" before the gift is written down."""
+
+    __slots__ = ("_begun", "_late", "told")
+
+    def __init__(self, told: asyncio.Future[None]) -> None:
+        self.told = told
+        self._begun = False
+        self._late = False
+
+    def begin(self) -> None:
+        """The gift is written down."""
+        self._begun = True
+        if self._late:
+            self.tell()
+
+    def tell_if_begun(self) -> None:
+        """The donor has waited long enough: tell what is known as soon as that is true."""
+        self._late = True
+        if self._begun:
+            self.tell()
+
+    def tell(self) -> None:
+        """Let the donor have an answer."""
+        if not self.told.done():
+            self.told.set_result(None)
+
+
 class Giving:
     """Takes gifts. One for each process; its id is the lease owner of what it sends."""
 
@@ -63,7 +91,7 @@ class Giving:
         self._charging = charging
         self._policy = policy
         self._owner = new_id()
-        self._running: set[asyncio.Task[Answer]] = set()
+        self._running: dict[asyncio.Task[Answer], _Waiting] = {}
         self._unsent: dict[UUID, Attempt] = {}
         self._withdrawing: asyncio.Task[None] | None = None
 
@@ -74,11 +102,25 @@ class Giving:
         was changed by this call.
         """
         intent = self._intent(gift, key)
-        task = asyncio.create_task(self._carry_out(intent))
-        self._running.add(task)
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(loop.create_future())
+        task = asyncio.create_task(self._carry_out(intent, waiting))
+        self._running[task] = waiting
         task.add_done_callback(self._finished)
-        done, _ = await asyncio.wait({task}, timeout=self._policy.donor_wait_ms / 1000)
-        return task.result() if done else processing(_facts(intent), self._read_tokens)
+        timer = loop.call_later(self._policy.donor_wait_ms / 1000, waiting.tell_if_begun)
+        try:
+            await waiting.told
+        finally:
+            timer.cancel()
+        return task.result() if task.done() else processing(_facts(intent), self._read_tokens)
+
+    def release_donors(self) -> None:
+        """Tell every donor whose gift is written down that it is being processed.
+
+        For a process that is about to stop: their charges go on, their waiting need not.
+        """
+        for waiting in self._running.values():
+            waiting.tell_if_begun()
 
     async def open(self) -> None:
         """Nothing to start: every gift starts its own task."""
@@ -86,7 +128,7 @@ class Giving:
     async def close(self) -> None:
         """Wait a while for charges under way. What is not done by then, the resolver finds."""
         if self._running:
-            await asyncio.wait(self._running, timeout=DRAIN_S)
+            await asyncio.wait(list(self._running), timeout=DRAIN_S)
         if self._withdrawing:
             self._withdrawing.cancel()
 
@@ -96,7 +138,7 @@ class Giving:
         return len(self._running)
 
     def _finished(self, task: asyncio.Task[Answer]) -> None:
-        self._running.discard(task)
+        self._running.pop(task).tell()
         if not task.cancelled():
             task.exception()  # a donor who has gone does not leave "never retrieved" behind
 
@@ -131,7 +173,7 @@ class Giving:
             created_ms,
         )
 
-    async def _carry_out(self, intent: Intent) -> Answer:
+    async def _carry_out(self, intent: Intent, waiting: _Waiting) -> Answer:
         try:
             intended = await self._intents.submit(intent)
         except DatabaseAway:
@@ -141,6 +183,7 @@ class Giving:
             raise PossibleDuplicate(intended.first_donation_id)
         if isinstance(intended, Existing):
             return self._answer_existing(intent, intended)
+        waiting.begin()
         return await self._charge(intent, intended)
 
     async def _charge(self, intent: Intent, begun: Begun) -> Answer:
