@@ -1,0 +1,32 @@
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+
+import type { Gift } from "@/shared/api/types";
+import { declineMessage } from "@/shared/i18n/field-message";
+import { PageHeading } from "@/shared/ui/PageHeading";
+
+import { GiftFacts } from "./GiftFacts";
+
+export function Declined({ gift }: { gift: Gift }) {
+  const { t } = useTranslation(["gift", "errors", "common"]);
+  return (
+    <section className="panel mx-auto max-w-xl" data-testid="gift-failure">
+      <PageHeading title={t("gift:failure.title")}>{t("gift:failure.title")}</PageHeading>
+      <p className="mt-4 text-lg font-medium" data-testid="decline-reason">
+        {declineMessage(gift.code, gift.error_message)}
+      </p>
+      <p className="mt-2">{t("gift:failure.text")}</p>
+      <div className="mt-6 flex flex-wrap gap-3">
+        {gift.charity_slug !== null && (
+          <Link to={`/c/${encodeURIComponent(gift.charity_slug)}/give`} className="button">
+            {t("gift:failure.again")}
+          </Link>
+        )}
+        <Link to="/" className="button-quiet">
+          {t("common:home")}
+        </Link>
+      </div>
+      <GiftFacts gift={gift} />
+    </section>
+  );
+}

@@ -1,0 +1,8 @@
+import card from "./card.json";
+import charities from "./charities.json";
+import common from "./common.json";
+import errors from "./errors.json";
+import gift from "./gift.json";
+import giving from "./giving.json";
+
+export default { card, charities, common, errors, gift, giving };
