@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from almoner.donations.facts import DonationFacts
+from almoner.donations.schemas import GiftNotPaid, GiftPaid, GiftProcessing
 from almoner.donations.status import STATUS_OF
 from almoner.payments.attempt import AttemptState
 from almoner.payments.declines import DONOR_WORDS
@@ -32,42 +33,51 @@ class Answer(Struct, frozen=True):
 
 def paid(facts: DonationFacts, transaction_id: str, charged_ms: int, read_tokens: Tokens) -> Answer:
     """201: the gateway has taken the money."""
-    body = {
-        "donation_id": str(facts.donation_id),
-        "status": "success",
-        "transaction_id": transaction_id,
-        "donation_timestamp": rfc3339(charged_ms),
-        **_common(facts, read_tokens),
-    }
+    body = GiftPaid(
+        donation_id=str(facts.donation_id),
+        status="success",
+        transaction_id=transaction_id,
+        donation_timestamp=rfc3339(charged_ms),
+        amount=facts.money.decimal_text(),
+        currency=facts.money.currency,
+        charity_id=facts.charity_id,
+        charity_name=facts.charity_name,
+        read_token=read_tokens.sign(facts.donation_id.hex),
+    )
     return Answer(CREATED, msgspec.json.encode(body), facts.donation_id)
 
 
 def processing(facts: DonationFacts, read_tokens: Tokens) -> Answer:
     """202: written down; what became of the charge is not known yet."""
-    body = {
-        "donation_id": str(facts.donation_id),
-        "status": "processing",
-        "donation_timestamp": rfc3339(facts.created_ms),
-        **_common(facts, read_tokens),
-    }
+    body = GiftProcessing(
+        donation_id=str(facts.donation_id),
+        status="processing",
+        donation_timestamp=rfc3339(facts.created_ms),
+        amount=facts.money.decimal_text(),
+        currency=facts.money.currency,
+        charity_id=facts.charity_id,
+        charity_name=facts.charity_name,
+        read_token=read_tokens.sign(facts.donation_id.hex),
+    )
     return Answer(ACCEPTED, msgspec.json.encode(body), facts.donation_id)
 
 
 def not_paid(facts: DonationFacts, decline_code: str, read_tokens: Tokens) -> Answer:
-    """402: proved that nothing was charged, with the reason in donor words.
-
-    `status` is the wire contract's word here, not RFC 9457's number.
-    """
-    body = {
-        "type": PROBLEM_TYPE_PREFIX + "declined",
-        "title": "The gift was not charged",
-        "status": "failure",
-        "code": decline_code,
-        "error_message": DONOR_WORDS[decline_code],
-        "detail": DONOR_WORDS[decline_code],
-        "donation_id": str(facts.donation_id),
-        **_common(facts, read_tokens),
-    }
+    """402: proved that nothing was charged, with the reason in donor words."""
+    body = GiftNotPaid(
+        type=PROBLEM_TYPE_PREFIX + "declined",
+        title="The gift was not charged",
+        status="failure",
+        code=decline_code,
+        error_message=DONOR_WORDS[decline_code],
+        detail=DONOR_WORDS[decline_code],
+        donation_id=str(facts.donation_id),
+        amount=facts.money.decimal_text(),
+        currency=facts.money.currency,
+        charity_id=facts.charity_id,
+        charity_name=facts.charity_name,
+        read_token=read_tokens.sign(facts.donation_id.hex),
+    )
     return Answer(PAYMENT_REQUIRED, msgspec.json.encode(body), facts.donation_id)
 
 
@@ -88,13 +98,3 @@ def of_state(
     if status in {"processing", "pending"} or transaction_id is None:
         return processing(facts, read_tokens)
     return paid(facts, transaction_id, observed_ms, read_tokens)
-
-
-def _common(facts: DonationFacts, read_tokens: Tokens) -> dict[str, Any]:
-    return {
-        "amount": facts.money.decimal_text(),
-        "currency": facts.money.currency,
-        "charity_id": facts.charity_id,
-        "charity_name": facts.charity_name,
-        "read_token": read_tokens.sign(facts.donation_id.hex),
-    }

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from litestar import Response, Router, get, post, put
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, HeaderParameter
@@ -27,6 +28,7 @@ from almoner.donations.gift import Gift
 from almoner.donations.give import Giving
 from almoner.donations.keys import FormTokens, read_key
 from almoner.donations.report import read_report, report
+from almoner.donations.schemas import GiftNotPaid, GiftPaid, GiftProcessing, ProblemView
 from almoner.donations.settle import Settling
 from almoner.donations.show import DonationView, check_token, show
 from almoner.payments.gateway import Instrument
@@ -35,7 +37,7 @@ from almoner.platform.clock import rfc3339
 from almoner.platform.credentials import ServiceCredential
 from almoner.platform.db import Database
 from almoner.platform.errors import FieldError, Invalid, Problem
-from almoner.platform.http import AnyRequest, ClientAddress
+from almoner.platform.http import PROBLEM_MEDIA_TYPE, AnyRequest, ClientAddress
 from almoner.platform.ids import Tokens
 from almoner.platform.limits import Limiter, network_of
 from almoner.platform.metrics import GIFTS
@@ -67,6 +69,33 @@ class DonationsApi(Struct, frozen=True):
     settling: Settling
     service: ServiceCredential
     config: PublicConfig
+
+
+def _problem(description: str) -> ResponseSpec:
+    return ResponseSpec(
+        ProblemView, description=description, media_type=PROBLEM_MEDIA_TYPE, generate_examples=False
+    )
+
+
+_GIVE_ANSWERS: Final = {
+    201: ResponseSpec(GiftPaid, description="Paid.", generate_examples=False),
+    202: ResponseSpec(
+        GiftProcessing, description="Not known yet: ask the Location.", generate_examples=False
+    ),
+    400: _problem("No usable Idempotency-Key, or a body that cannot be read."),
+    402: ResponseSpec(
+        GiftNotPaid,
+        description="Not charged, with the reason in donor words.",
+        media_type=PROBLEM_MEDIA_TYPE,
+        generate_examples=False,
+    ),
+    409: _problem("The same key is being worked on, or it looks like a second gift."),
+    413: _problem("The body is larger than 64 KiB."),
+    415: _problem("The body is not JSON."),
+    422: _problem("Fields that cannot be used, each named; or a key used for another gift."),
+    429: _problem("Too many tries; Retry-After says when."),
+    503: _problem("Nothing was changed; repeat it with the same key after Retry-After."),
+}
 
 
 @dataclass
@@ -111,6 +140,7 @@ def routes(api: DonationsApi) -> Router:
         summary="Give",
         request_max_body_size=BODY_BYTES_MAX,
         operation_class=GiveOperation,
+        responses=_GIVE_ANSWERS,
         status_code=201,
     )
     async def give(

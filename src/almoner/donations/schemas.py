@@ -1,0 +1,71 @@
+"""What goes over the wire about donations: amounts as decimal text, times as RFC 3339."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class GiftPaid(Struct, frozen=True):
+    """201: the gateway has taken the money."""
+
+    donation_id: str
+    status: Literal["success"]
+    transaction_id: str
+    donation_timestamp: str
+    amount: str
+    currency: str
+    charity_id: int
+    charity_name: str
+    read_token: str
+
+
+class GiftProcessing(Struct, frozen=True):
+    """202: written down; what became of the charge is not known yet."""
+
+    donation_id: str
+    status: Literal["processing"]
+    donation_timestamp: str
+    amount: str
+    currency: str
+    charity_id: int
+    charity_name: str
+    read_token: str
+
+
+class GiftNotPaid(Struct, frozen=True):
+    """402: proved that nothing was charged. `status` is the wire contract's word, not a number."""
+
+    type: str
+    title: str
+    status: Literal["failure"]
+    code: str
+    error_message: str
+    detail: str
+    donation_id: str
+    amount: str
+    currency: str
+    charity_id: int
+    charity_name: str
+    read_token: str
+
+
+class FieldProblem(Struct, frozen=True):
+    """A field that cannot be used."""
+
+    field: str
+    code: str
+    message: str
+
+
+class ProblemView(Struct, frozen=True):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str | UnsetType = UNSET
+    errors: list[FieldProblem] | UnsetType = UNSET
+    donation_id: str | UnsetType = UNSET
