@@ -32,6 +32,7 @@ from almoner.charities.schemas import Filters
 from almoner.charities.search import search_charities
 from almoner.charities.seed_demo import seed_demo
 from almoner.charities.shared_copies import catalogue_changed
+from almoner.cli.data_dir import DataDirOption, settings_for
 from almoner.platform.cache import open_cache
 from almoner.platform.db import Database, DatabaseAway
 from almoner.platform.settings import Settings
@@ -65,6 +66,7 @@ def import_files(
     register: Annotated[Register, typer.Option(help="Kind of the files; auto looks.")] = (
         Register.AUTO
     ),
+    data_dir: DataDirOption = None,
     as_json: JsonFlag = False,
     report: Annotated[
         Path | None, typer.Option(help="Write every bad row here, one JSON object a line.")
@@ -81,7 +83,7 @@ def import_files(
     """
     recognised = _recognised(files, register)
     bad_rows: list[BadRow] = []
-    with _settings() as settings, _report_file(report) as write_bad:
+    with _settings(data_dir) as settings, _report_file(report) as write_bad:
 
         def report_bad(bad: BadRow) -> None:
             if len(bad_rows) < BAD_ROWS_SHOWN:
@@ -107,6 +109,7 @@ def demo(
     if_empty: Annotated[
         bool, typer.Option("--if-empty", help="Do nothing when there is any charity.")
     ] = False,
+    data_dir: DataDirOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Put in some forty well-known charities, in English and Chinese."""
@@ -117,7 +120,7 @@ def demo(
         await _tell(settings)
         return written
 
-    with _settings() as settings:
+    with _settings(data_dir) as settings:
         written = _run(run(settings))
     if as_json:
         _print_json({"written": written})
@@ -129,6 +132,7 @@ def demo(
 def list_some(
     q: Annotated[str, typer.Option("--q", help="Words to search for.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    data_dir: DataDirOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List or search charities, as donors find them."""
@@ -139,7 +143,7 @@ def list_some(
             rows, _ = await verb(database, Filters(q=q), None, limit)
             return rows
 
-    with _settings() as settings:
+    with _settings(data_dir) as settings:
         rows = _run(run(settings))
     keys = ("charity_id", "slug", "name", "category", "country")
     if as_json:
@@ -176,7 +180,7 @@ async def _tell(settings: Settings) -> None:
 
 
 @contextmanager
-def _settings() -> Iterator[Settings]:
+def _settings(data_dir: Path | None) -> Iterator[Settings]:
     """The settings, with servers running for as long as the command needs them.
 
     A private database is brought up to date, so that charities can be imported before the first
@@ -185,7 +189,7 @@ def _settings() -> Iterator[Settings]:
     from almoner.migrations.run import upgrade
     from almoner.platform.embedded.servers import servers
 
-    given = Settings.from_environment()
+    given = settings_for(data_dir)
     with servers(given) as settings:
         if not given.servers.database_url:
             upgrade(settings.servers.database_url)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from almoner.cli.data_dir import DataDirOption, settings_for
 from almoner.platform.embedded.servers import servers
 from almoner.platform.errors import Unavailable
 from almoner.platform.settings import Settings
@@ -18,6 +19,7 @@ COULD_NOT_LOOK = 3
 
 
 def check(
+    data_dir: DataDirOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run every integrity check and compare the books with the gateway's own record.
@@ -26,7 +28,7 @@ def check(
     be asked. Safe at any time: it only reads, and gifts go on meanwhile.
     """
     try:
-        with servers(Settings.from_environment()) as settings:
+        with servers(settings_for(data_dir)) as settings:
             result = asyncio.run(_check(settings, quiet=as_json))
     except Unavailable as error:
         typer.echo(f"The checks could not be made: {error}", err=True)

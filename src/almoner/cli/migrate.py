@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from almoner.cli.data_dir import DataDirOption, settings_for
 from almoner.platform.embedded.servers import servers
-from almoner.platform.settings import Settings
 
 
 def migrate(
+    data_dir: DataDirOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Bring the database schema up to date; changes nothing when it is.
@@ -24,7 +25,7 @@ def migrate(
 
     from almoner.migrations.run import upgrade
 
-    with servers(Settings.from_environment()) as settings:
+    with servers(settings_for(data_dir)) as settings:
         before, after = upgrade(settings.servers.database_url)
     if as_json:
         typer.echo(msgspec.json.encode({"before": before, "after": after}))

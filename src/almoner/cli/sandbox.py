@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from almoner.cli.data_dir import DataDirOption, settings_for
 from almoner.platform.embedded.servers import servers
 from almoner.platform.settings import Settings
 
@@ -21,6 +22,7 @@ def sandbox() -> None:
 
 @app.command()
 def charges(
+    data_dir: DataDirOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what the sandbox truly charged, from its own record.
@@ -30,7 +32,7 @@ def charges(
     """
     import msgspec
 
-    with servers(Settings.from_environment()) as settings:
+    with servers(settings_for(data_dir)) as settings:
         found = asyncio.run(_charges(settings))
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)))
