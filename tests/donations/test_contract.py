@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
-from support.donor import Donor
-from support.installation import Installation
 
 from almoner.money import EXPONENTS
+from support.donor import Donor
+from support.installation import Installation
 
 
 async def openapi(almoner: Installation) -> dict[str, Any]:
@@ -79,7 +79,7 @@ async def test_the_public_settings_hold_what_the_page_needs(almoner: Installatio
     assert found["default_currency"] == "USD"
     assert {c["code"]: c["exponent"] for c in found["currencies"]}.items() <= EXPONENTS.items()
     yen = next(c for c in found["currencies"] if c["code"] == "JPY")
-    assert (yen["min"], yen["max"]) == ("1", "50000")
+    assert (yen["min"], yen["max"]) == ("100", "5000000")
     assert found["test_card"]["number"] == "4111 1111 1111 1111"
     assert all(set(c["title"]) == {"en", "zh-CN"} for c in found["categories"])
     assert "secret" not in answer.text

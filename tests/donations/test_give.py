@@ -142,6 +142,17 @@ async def test_a_decline_is_told_in_donor_words(
     assert [captured for *_, captured in await almoner.charged()] == [False]
 
 
+async def test_yen_have_bounds_and_declines_of_their_own_size(donor: Donor) -> None:
+    """A currency without decimals: 100 is the least, 2001 yen are declined like 2001 dollars."""
+    answers = [
+        await donor.gives(amount=amount, currency="JPY") for amount in ("99", "1500", "2001")
+    ]
+
+    assert [a.status_code for a in answers] == [422, PAID, NOT_PAID]
+    assert answers[1].json()["amount"] == "1500"
+    assert answers[2].json()["code"] == "insufficient_funds"
+
+
 async def test_a_lost_answer_is_told_as_processing_until_the_gateway_is_asked(
     almoner: Installation, donor: Donor
 ) -> None:

@@ -74,6 +74,21 @@ async def test_a_poisoned_row_fails_alone() -> None:
     assert sorted(n for batch in table.batches for n in batch) == [n for n in range(200) if n != 77]
 
 
+async def test_a_fault_of_our_own_does_not_end_the_batcher() -> None:
+    """An unexpected error is told to its caller; the next item is written."""
+    table = Table()
+    batcher = Batcher("test", table.write)
+    await batcher.open()
+    table.poison = None  # type: ignore[assignment]
+
+    with pytest.raises(TypeError):
+        await batcher.submit(1)
+
+    table.poison = set()
+    assert await batcher.submit(2) == 20
+    await batcher.close()
+
+
 async def test_a_database_that_comes_back_in_time_is_not_noticed() -> None:
     """The same batch is written again."""
     table = Table()

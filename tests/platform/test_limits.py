@@ -83,6 +83,18 @@ async def test_the_public_limits_stop_the_fourth_gift_in_a_minute(
     assert await almoner.value("SELECT count(*) FROM donation") == 3
 
 
+async def test_a_form_with_mistakes_does_not_use_up_the_limit(installation: Installations) -> None:
+    """A donor who mistypes ten times can still give."""
+    almoner = await installation(limits="standard")
+    donor = Donor(almoner)
+    for _ in range(10):
+        await donor.gives(email="mistyped")
+
+    answer = await donor.gives()
+
+    assert answer.status_code == 201
+
+
 async def test_gifts_go_on_without_valkey(installation: Installations) -> None:
     """The cache is away for good: a gift is taken all the same."""
     almoner = await installation(redis_url="redis://127.0.0.1:1")

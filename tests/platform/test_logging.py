@@ -59,7 +59,7 @@ def test_the_configured_log_is_scrubbed(capsys: pytest.CaptureFixture[str]) -> N
     configure_logging("info", "json")
     try:
         try:
-            raise ValueError("4111111111111111 of john@example.com")
+            raise ValueError("4111111111111111 of john@example.com")  # noqa: TRY301
         except ValueError:
             structlog.get_logger("test").exception("failed")
         said = capsys.readouterr().err

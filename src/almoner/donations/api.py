@@ -155,8 +155,9 @@ def routes(api: DonationsApi) -> Router:
         _check_content_type(request)
         body = decode_body(await request.body())
         key = read_key(idempotency_key, body.get("form_token"), api.form_tokens)
+        gift = await _gift(api, body)
         verdict = await api.limiter.check(network_of(api.client_address(request.scope)))
-        answer = await api.giving.give(await _gift(api, body), key)
+        answer = await api.giving.give(gift, key)
         return _response(answer, verdict.headers())
 
     @get("/donations/{donation_id:uuid}", summary="See a donation")

@@ -34,7 +34,11 @@ _decoder: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
 class AmountBounds(Struct, frozen=True):
-    """Smallest and largest gift, in major units, and the currencies that are taken."""
+    """Smallest and largest gift, and the currencies that are taken.
+
+    The bounds are in major units of a currency with decimals. In one without, such as the yen,
+    they count a hundredfold: its unit is worth about a cent.
+    """
 
     least: Decimal
     most: Decimal
@@ -42,7 +46,7 @@ class AmountBounds(Struct, frozen=True):
 
     def minor(self, bound: Decimal, currency: str) -> int:
         """A bound in the minor units of a currency."""
-        return int(bound.scaleb(EXPONENTS[currency]))
+        return int(bound.scaleb(max(EXPONENTS[currency], 2)))
 
 
 class Form(Struct, frozen=True):

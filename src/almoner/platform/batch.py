@@ -88,7 +88,7 @@ class Batcher(Generic[T, R]):
     async def _settle(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:
             results = await self._write_until_known([item for item, _ in batch])
-        except (DatabaseAway, psycopg.Error, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - each caller is told; the batcher must live on
             if len(batch) > 1 and not isinstance(error, DatabaseAway):
                 half = len(batch) // 2
                 await self._settle(batch[:half])

@@ -94,8 +94,11 @@ class Giving(Struct, frozen=True):
     currencies: Annotated[
         str, _doc("ISO 4217 codes that are taken, separated by commas; the first is the default.")
     ] = "USD,EUR,GBP,CNY,JPY,CAD,AUD,HKD"
-    amount_min: Annotated[str, _doc("Smallest gift, in major units of its currency.")] = "1"
-    amount_max: Annotated[str, _doc("Largest gift, in major units of its currency.")] = "50000"
+    amount_min: Annotated[
+        str,
+        _doc("Smallest gift in major units; a hundredfold of it in a currency without decimals."),
+    ] = "1"
+    amount_max: Annotated[str, _doc("Largest gift, counted like the smallest.")] = "50000"
     donor_wait_ms: Annotated[
         int, _doc("How long a donor's request waits before it is answered 202.", ge=100, le=60_000)
     ] = 12_000

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from almoner.money import Money
+from almoner.money import EXPONENTS, Money
 from almoner.payments.declines import decline_code_of
 
 
@@ -70,12 +70,12 @@ def decide(nonce: str, money: Money) -> Verdict:
         return Verdict(False, gateway_code, decline_code)
     if nonce not in ACCEPTED:
         return Verdict(False, "91565", "gateway_rejected")
-    minor = money.amount_minor
-    if 200_000 <= minor <= 299_999:
-        code = str(minor // 100)
+    major, rest = divmod(money.amount_minor, 10 ** EXPONENTS[money.currency])
+    if 2000 <= major <= 2999:
+        code = str(major)
         return Verdict(False, code, decline_code_of(code))
-    if minor == 300_000:
+    if (major, rest) == (3000, 0):
         return Verdict(False, "3000", "processor_unavailable")
-    if minor == 500_100:
+    if (major, rest) == (5001, 0):
         return Verdict(False, "application_incomplete", "gateway_rejected")
     return Verdict(True, "1000")
