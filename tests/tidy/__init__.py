@@ -1,0 +1,1 @@
+"""The documents are true, the layout is kept, the commands explain themselves."""
