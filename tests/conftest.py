@@ -82,7 +82,8 @@ async def installation(
         async def make(**settings: Any) -> Installation:
             settings.setdefault("database_url", new_database())
             settings.setdefault("sandbox_database_url", new_database(empty=True))
-            made = Installation(redis_url=redis_url, **settings)
+            settings.setdefault("redis_url", redis_url)
+            made = Installation(**settings)
             await stack.enter_async_context(made)
             installations.append(made)
             return made

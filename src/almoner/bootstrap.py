@@ -29,7 +29,7 @@ from almoner.payments.resolve import MissRules, Resolver
 from almoner.platform.batch import Batcher
 from almoner.platform.cache import Cache, open_cache
 from almoner.platform.credentials import ServiceCredential
-from almoner.platform.db import Database
+from almoner.platform.db import Database, Writer
 from almoner.platform.http import ClientAddress, client_address_reader
 from almoner.platform.ids import IdDeriver, Tokens
 from almoner.platform.limits import SANDBOX, STANDARD, Limiter
@@ -103,8 +103,9 @@ class Web(Base):
         )
         self.pictures = Pictures(self.database)
         self.limiter = Limiter(self.cache, SANDBOX if _wide_limits(settings) else STANDARD)
-        self._settlements = _settlements(self)
-        self._intents = _intents(self)
+        self._writers = [Writer(settings.servers.database_url) for _ in range(2)]
+        self._settlements = _settlements(self, self._writers[0])
+        self._intents = _intents(self, self._writers[1])
         self._charger, charging = _charger(settings)
         self.payments = (
             PaymentsApi(self.database, charging, self.service)
@@ -129,7 +130,12 @@ class Web(Base):
         self._stack.push_async_callback(self.chooser.close)
         self._stack.push_async_callback(self.pictures.close)
         await self._start(
-            self.limiter, self._charger, self._settlements, self._intents, self.giving
+            self.limiter,
+            self._charger,
+            *self._writers,
+            self._settlements,
+            self._intents,
+            self.giving,
         )
 
     def _donations_api(self) -> DonationsApi:
@@ -173,7 +179,8 @@ class Work(Base):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._gateway = make_gateway(settings)
-        self._settlements = _settlements(self)
+        self._writer = Writer(settings.servers.database_url)
+        self._settlements = _settlements(self, self._writer)
         rules = settings.resolver
         self.resolver = Resolver(
             self.database,
@@ -188,7 +195,7 @@ class Work(Base):
     async def open(self) -> None:
         """See `Base.open`."""
         await super().open()
-        await self._start(self._gateway, self._settlements)
+        await self._start(self._gateway, self._writer, self._settlements)
 
 
 def make_gateway(settings: Settings) -> SandboxGateway:
@@ -210,24 +217,24 @@ def _charger(settings: Settings) -> tuple[Opens, LocalCharging | RemoteCharging]
     return gateway, LocalCharging({gateway.name: gateway}, deadline_ms=deadline_ms)
 
 
-def _settlements(base: Base) -> Batcher[Settlement, Answer]:
+def _settlements(base: Base, writer: Writer) -> Batcher[Settlement, Answer]:
     """The writer of outcomes.
 
     What a gateway did is true whatever the database says, so it is written again for as long as
     it takes.
     """
-    writer = SettlementWriter(base.database, base.ids, base.read_tokens)
-    return Batcher("settlements", writer.write, retry_for_ms=None)
+    settlements = SettlementWriter(writer, base.ids, base.read_tokens)
+    return Batcher("settlements", settlements.write, retry_for_ms=None)
 
 
-def _intents(base: Base) -> Batcher[Intent, Intended]:
+def _intents(base: Base, writer: Writer) -> Batcher[Intent, Intended]:
     """The writer of intents. A donor waits for it, so it gives up after a while."""
-    writer = IntentWriter(
-        base.database,
+    intents = IntentWriter(
+        writer,
         base.ids,
         check_after_ms=base.settings.gateway.gateway_deadline_ms + _RESOLVER_GRACE_MS,
     )
-    return Batcher("intents", writer.write, retry_for_ms=base.settings.giving.database_wait_ms)
+    return Batcher("intents", intents.write, retry_for_ms=base.settings.giving.database_wait_ms)
 
 
 def bounds_of(settings: Settings) -> AmountBounds:

@@ -21,23 +21,10 @@ async def run(work: Work) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
-        await _open(work, stopping)
+        await work.open()
         await _resolve(work, stopping)
     finally:
         await work.close()
-
-
-async def _open(work: Work, stopping: asyncio.Event) -> None:
-    """Open, waiting for a database that is not there yet."""
-    while not stopping.is_set():
-        try:
-            await work.open()
-        except Unavailable:
-            log.warning("worker_waits_for_database")
-            await work.close()
-            await _pause(stopping, 1.0)
-        else:
-            return
 
 
 async def _resolve(work: Work, stopping: asyncio.Event) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+
+from almoner.platform.settings import Settings, with_database_suffix
 from support.donor import gift
 from support.installation import NewDatabase
 from support.serving import serving
-
-from almoner.platform.settings import Settings, with_database_suffix
 
 
 async def test_serve_uses_the_servers_it_is_given(

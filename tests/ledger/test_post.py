@@ -60,21 +60,37 @@ async def test_a_source_cannot_be_posted_twice(database_url: str) -> None:
             await post(books, [capture])
 
 
-def test_a_leg_alone_is_refused(database_url: str) -> None:
-    """The zero-sum trigger looks at what the statement added."""
-    with psycopg.connect(database_url) as books, pytest.raises(psycopg.errors.CheckViolation):
-        books.execute(LEG, (uuid4(), uuid4(), uuid4()))
+@pytest.mark.parametrize("table", ["ledger_entry", *(f"ledger_entry_{n}" for n in range(8))])
+def test_a_leg_alone_is_refused(database_url: str, table: str) -> None:
+    """The zero-sum trigger looks at what the statement added, also to a partition by its name."""
+    statement = LEG.replace("ledger_entry", table, 1).encode()
+    refusals = []
+    with psycopg.connect(database_url, autocommit=True) as books:
+        for _ in range(40):  # some of forty random donors belong to this partition
+            try:
+                books.execute(statement, (uuid4(), uuid4(), uuid4()))
+            except psycopg.errors.CheckViolation as refused:
+                refusals.append(str(refused))
+
+    assert len(refusals) == 40
+    assert any("does not sum to zero" in text for text in refusals)
 
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE ledger_entry SET amount_minor = 1", "DELETE FROM ledger_entry",
-     "TRUNCATE ledger_entry"],
-)  # fmt: skip
+    [
+        "UPDATE ledger_entry SET amount_minor = 1",
+        "DELETE FROM ledger_entry",
+        "TRUNCATE ledger_entry",
+        "UPDATE ledger_entry_3 SET amount_minor = 1",
+        "DELETE FROM ledger_entry_3",
+        "TRUNCATE ledger_entry_3",
+    ],
+)
 async def test_what_is_posted_stays(database_url: str, statement: str) -> None:
     """UPDATE, DELETE and TRUNCATE are refused by the database."""
     async with await psycopg.AsyncConnection.connect(database_url, row_factory=dict_row) as books:
-        await post(books, [transfer()])
+        await post(books, [transfer() for _ in range(60)])
         await books.commit()
 
         with pytest.raises(psycopg.errors.RestrictViolation):

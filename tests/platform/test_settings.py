@@ -19,12 +19,9 @@ def test_without_anything_set_the_defaults_count() -> None:
 
 def test_values_are_read_by_type() -> None:
     """Numbers, switches and lists."""
-    settings = Settings.from_environment(
-        {"ALMONER_PORT": "9", "ALMONER_ACCEPT_RAW_CARDS": "true", "ALMONER_CURRENCIES": "EUR, JPY"}
-    )
+    settings = Settings.from_environment({"ALMONER_PORT": "9", "ALMONER_CURRENCIES": "EUR, JPY"})
 
     assert settings.web.port == 9
-    assert settings.gateway.accept_raw_cards is True
     assert settings.currencies == ["EUR", "JPY"]
 
 

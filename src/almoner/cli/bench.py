@@ -117,7 +117,7 @@ def _running(programs: tuple[str, ...], *, install: bool) -> Iterator[Callable[[
     from almoner.platform.embedded.errors import EmbeddedError
 
     # Stopped in the middle, everything that was started is still stopped and removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
@@ -132,6 +132,8 @@ def _running(programs: tuple[str, ...], *, install: bool) -> Iterator[Callable[[
     except (BenchError, EmbeddedError) as error:
         console.print(str(error), markup=False)
         raise typer.Exit(CANNOT_RUN) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _end(result: Any, table: str, *, as_json: bool, verified: bool) -> None:

@@ -24,7 +24,7 @@ from almoner.payments.attempt import (
 )
 from almoner.payments.latest import latest
 from almoner.payments.stamp import stamp
-from almoner.platform.db import Connection, Database
+from almoner.platform.db import Connection, Writer
 from almoner.platform.ids import IdDeriver
 
 
@@ -53,22 +53,22 @@ Intended = Begun | Existing | LooksLikeSecond
 class IntentWriter:
     """Writes intents, many in one transaction."""
 
-    def __init__(self, database: Database, ids: IdDeriver, *, check_after_ms: int) -> None:
-        self._database = database
+    def __init__(self, writer: Writer, ids: IdDeriver, *, check_after_ms: int) -> None:
+        self._writer = writer
         self._ids = ids
         self._check_after_ms = check_after_ms
 
     async def write(self, intents: Sequence[Intent]) -> list[Intended]:
         """One result for each intent, in order."""
         results: dict[UUID, Intended] = {}
-        async with self._database.transaction() as connection:
+        async with self._writer.transaction() as connection:
             claimed = await queries.insert_records(connection, intents)
             new = [intent for intent in intents if intent.request_id in claimed]
             if seconds := await _seconds(connection, new):
                 results |= seconds
-                await queries.delete_records(
-                    connection, [i for i in new if i.request_id in seconds]
-                )
+                taken_back = [intent for intent in new if intent.request_id in seconds]
+                await queries.delete_records(connection, taken_back)
+                results |= _same_keys(intents, taken_back, seconds)
                 new = [intent for intent in new if intent.request_id not in seconds]
             if new:
                 await self._insert(connection, new)
@@ -129,6 +129,14 @@ def _is_ours(intent: Intent, record: Record, attempt: AttemptRow) -> bool:
         and attempt.state is AttemptState.DISPATCHED
         and attempt.version == 1
     )
+
+
+def _same_keys(
+    intents: Sequence[Intent], taken_back: Sequence[Intent], seconds: dict[UUID, LooksLikeSecond]
+) -> dict[UUID, Intended]:
+    """The answer to every request of this batch whose key was just given back."""
+    asked = {intent.donation_id: seconds[intent.request_id] for intent in taken_back}
+    return {i.request_id: asked[i.donation_id] for i in intents if i.donation_id in asked}
 
 
 async def _seconds(connection: Connection, new: Sequence[Intent]) -> dict[UUID, LooksLikeSecond]:

@@ -20,7 +20,7 @@ from almoner.payments.attempt import CAPTURED, AttemptRow, AttemptState
 from almoner.payments.outcome import Outcome
 from almoner.payments.record import current, record
 from almoner.platform.batch import Batcher
-from almoner.platform.db import Database
+from almoner.platform.db import Database, Writer
 from almoner.platform.ids import IdDeriver, Tokens, new_id, time_of
 
 
@@ -36,8 +36,8 @@ class Settlement(Struct, frozen=True):
 class SettlementWriter:
     """Writes settlements, many in one transaction."""
 
-    def __init__(self, database: Database, ids: IdDeriver, read_tokens: Tokens) -> None:
-        self._database = database
+    def __init__(self, writer: Writer, ids: IdDeriver, read_tokens: Tokens) -> None:
+        self._writer = writer
         self._ids = ids
         self._read_tokens = read_tokens
 
@@ -47,7 +47,7 @@ class SettlementWriter:
         An outcome whose attempt was moved meanwhile changes nothing; its answer then tells what
         the attempt is now.
         """
-        async with self._database.transaction() as connection:
+        async with self._writer.transaction() as connection:
             moved = await record(connection, [s.outcome for s in settlements])
             applied = [s for s in settlements if s.outcome.attempt_id in moved]
             answers = {s.outcome.attempt_id: self._answer_of(s) for s in applied}

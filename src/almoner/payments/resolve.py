@@ -28,7 +28,8 @@ SCHEDULE_S: Final = (5, 15, 65, 120, 300, 900, 3_600, 21_600, 86_400)
 """When an attempt is looked up, in seconds after its dispatch; then once a day."""
 
 GIVE_UP_AFTER_MS: Final = 7 * 86_400_000
-_LEASE_MS: Final = 60_000
+_LEASE_MS: Final = 90_000
+"""Longer than any look-up may take, so that nobody looks at the same attempt meanwhile."""
 
 Settle = Callable[[AttemptRow, Outcome], Awaitable[object]]
 

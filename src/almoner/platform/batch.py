@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import psycopg
 
@@ -18,6 +18,12 @@ from almoner.platform.errors import Unavailable
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_AGAIN: Final = (
+    DatabaseAway,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
 
 Write = Callable[[Sequence[T]], Awaitable[Sequence[R]]]
 
@@ -111,10 +117,8 @@ class Batcher(Generic[T, R]):
         while True:
             try:
                 return await self._write(items)
-            except DatabaseAway:
+            except _AGAIN:
                 if deadline is not None and loop.time() + pause_s > deadline:
                     raise
                 await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 1.0)
-            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
-                await asyncio.sleep(0)
+                pause_s = min(pause_s * 2, 0.5)

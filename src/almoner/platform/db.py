@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg import AsyncConnection
@@ -16,13 +16,25 @@ from almoner.platform.errors import Unavailable
 Connection = AsyncConnection[DictRow]
 Parameters = Sequence[Any] | Mapping[str, Any]
 
-CONNECTION_LOST: tuple[type[Exception], ...] = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    PoolTimeout,
-    OSError,
-)
-"""Errors after which nothing is known of a statement that was on its way."""
+UNREACHABLE: Final = (psycopg.Error, PoolTimeout, OSError)
+"""What may be raised when the database cannot be reached; `is_away` tells whether it was that."""
+
+_AWAY_CLASSES: Final = ("08", "53", "57P")
+_READ_ONLY: Final = "25006"
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error means that the database is away, and not that a statement is wrong.
+
+    Away is: no connection, a server that shuts down or starts, a server without room for more
+    (disk, memory, connections), and a standby that was the primary until now. The classes are
+    those of PostgreSQL's appendix A, "Error Codes".
+    """
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, (PoolTimeout, OSError))
+    if error.sqlstate is None:
+        return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    return error.sqlstate.startswith(_AWAY_CLASSES) or error.sqlstate == _READ_ONLY
 
 
 class DatabaseAway(Unavailable):
@@ -63,10 +75,10 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 yield connection
-        except CONNECTION_LOST as error:
-            if isinstance(error, psycopg.errors.QueryCanceled):
-                raise
-            raise DatabaseAway from error
+        except UNREACHABLE as error:
+            if is_away(error):
+                raise DatabaseAway from error
+            raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -96,6 +108,50 @@ class Database:
             return await cursor.fetchall()
 
 
+class Writer:
+    """One connection of its own for a batcher, which writes one batch after the other.
+
+    It connects again at once when asked again, where a pool would wait longer and longer: a
+    donor waits for this.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+
+    async def open(self) -> None:
+        """Nothing yet: the first transaction connects."""
+
+    async def close(self) -> None:
+        """Give the connection back to the server."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction, committed at the end, rolled back by any exception.
+
+        Raises DatabaseAway when there is no connection or it is lost. The commit may then have
+        happened: only what can be repeated without harm belongs in here.
+        """
+        try:
+            connection = await self._connected()
+            async with connection.transaction():
+                yield connection
+        except UNREACHABLE as error:
+            if not is_away(error):
+                raise
+            await self.close()
+            raise DatabaseAway from error
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = await AsyncConnection[DictRow].connect(
+                self._url, autocommit=True, row_factory=dict_row, connect_timeout=2
+            )
+        return self._connection
+
+
 async def ensure_database(url: str, *, made_from: str) -> None:
     """Make the database of `url` if its server, asked through `made_from`, has none of that name.
 
@@ -114,10 +170,10 @@ async def ensure_database(url: str, *, made_from: str) -> None:
                 )
     except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
         return  # another process was first
-    except psycopg.errors.InsufficientPrivilege:
+    except UNREACHABLE as error:
+        if is_away(error):
+            raise DatabaseAway from error
         raise
-    except CONNECTION_LOST as error:
-        raise DatabaseAway from error
 
 
 def _statement(sql: str) -> Any:

@@ -33,7 +33,11 @@ def problem_response(problem: Problem) -> Response[bytes]:
         msgspec.json.encode(problem.body()),
         status_code=problem.http_status,
         media_type=PROBLEM_MEDIA_TYPE,
-        headers={"Cache-Control": "no-store", **problem.headers},
+        headers={
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            **problem.headers,
+        },
     )
 
 
@@ -55,6 +59,10 @@ def _handle_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     if isinstance(error, NotFoundException):
         return problem_response(NotFound("There is nothing at this address."))
     status = HTTPStatus(error.status_code)
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return problem_response(
+            Problem(413, "body_too_large", "The body is too large", "Send at most 64 KiB.")
+        )
     headers = dict(error.headers or {})
     if isinstance(error, MethodNotAllowedException):
         detail = f"{request.method} cannot be used here."

@@ -30,6 +30,10 @@ GIFTS: Final = Counter("almoner_gifts", "Answers to donors, by what they were to
 RESOLVED: Final = Counter("almoner_attempts_looked_up", "Look-ups of charges in doubt.")
 
 
+_CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.partition("; charset")[0]
+"""The framework adds the charset to every text."""
+
+
 def measured(app: ASGIApp) -> ASGIApp:
     """Count and time every request. The route is its template, never the path itself."""
 
@@ -57,7 +61,7 @@ def measured(app: ASGIApp) -> ASGIApp:
 def exposition() -> tuple[bytes, str]:
     """The metrics of this process, or of all of them where they share a folder."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+        return generate_latest(REGISTRY), _CONTENT_TYPE
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library has no types
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+    return generate_latest(registry), _CONTENT_TYPE

@@ -51,9 +51,6 @@ class Web(Struct, frozen=True):
     web_processes: Annotated[
         int, _doc("Number of web processes that `serve` starts.", ge=1, le=64)
     ] = 2
-    public_url: Annotated[
-        str, _doc("Address at which donors see this installation, without a trailing slash.")
-    ] = ""
     trusted_proxies: Annotated[
         str,
         _doc(
@@ -120,13 +117,6 @@ class Gateway(Struct, frozen=True):
         str,
         _doc("Where `almoner payments` runs; empty means in this process."),
     ] = ""
-    accept_raw_cards: Annotated[
-        bool,
-        _doc(
-            "Take card numbers in `POST /donations`. This puts you in PCI SAQ D. The sandbox takes "
-            "its published test numbers without it and never any other."
-        ),
-    ] = False
     sandbox_latency_ms: Annotated[
         int, _doc("How long the sandbox gateway takes to answer.", ge=0, le=60_000)
     ] = 300

@@ -54,8 +54,6 @@ def read_files(dist: Path) -> dict[str, StaticFile]:
 def _read_file(path: Path, dist: Path) -> StaticFile:
     body = path.read_bytes()
     media_type = guess_type(path.name)[0] or "application/octet-stream"
-    if media_type.startswith("text/"):
-        media_type += "; charset=utf-8"
     encoded = {}
     for coding, suffix in _ENCODINGS:
         beside = path.with_name(path.name + suffix)
@@ -96,7 +94,7 @@ def _is_page(request: AnyRequest, name: str) -> bool:
 
 def _page(request: AnyRequest, page: StaticFile | None) -> Response[bytes]:
     if page is None:
-        return Response(_NOT_BUILT, media_type="text/html; charset=utf-8", status_code=503)
+        return Response(_NOT_BUILT, media_type="text/html", status_code=503)
     response = _file(request, page)
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"

@@ -47,11 +47,6 @@ def upgrade() -> None:
     END $$
     """)
     op.execute("""
-    CREATE TRIGGER ledger_entry_zero_sum AFTER INSERT ON ledger_entry
-    REFERENCING NEW TABLE AS added
-    FOR EACH STATEMENT EXECUTE FUNCTION ledger_entry_zero_sum()
-    """)
-    op.execute("""
     CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
@@ -61,7 +56,15 @@ def upgrade() -> None:
     CREATE TRIGGER ledger_entry_append_only BEFORE UPDATE OR DELETE ON ledger_entry
     FOR EACH ROW EXECUTE FUNCTION append_only()
     """)
-    op.execute("""
-    CREATE TRIGGER ledger_entry_no_truncate BEFORE TRUNCATE ON ledger_entry
-    FOR EACH STATEMENT EXECUTE FUNCTION append_only()
-    """)
+    # A statement's trigger fires on the table that the statement names, so each partition needs
+    # its own: nobody gets around the rule by naming one.
+    for table in ("ledger_entry", *(f"ledger_entry_{number}" for number in range(8))):
+        op.execute(f"""
+        CREATE TRIGGER ledger_entry_zero_sum AFTER INSERT ON {table}
+        REFERENCING NEW TABLE AS added
+        FOR EACH STATEMENT EXECUTE FUNCTION ledger_entry_zero_sum()
+        """)
+        op.execute(f"""
+        CREATE TRIGGER ledger_entry_no_truncate BEFORE TRUNCATE ON {table}
+        FOR EACH STATEMENT EXECUTE FUNCTION append_only()
+        """)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from almoner.payments.gateway import Charge, Observation, RecordedCharge, Seen
 from almoner.payments.gateways.sandbox import rules, truth
 from almoner.platform.batch import Batcher
-from almoner.platform.db import Database, ensure_database
+from almoner.platform.db import Database, Writer, ensure_database
 from almoner.platform.errors import Unavailable
 
 
@@ -22,23 +23,35 @@ class SandboxGateway:
         self._database_url = database_url
         self._made_from = made_from
         self._database = Database(database_url, size=3)
+        self._writer = Writer(database_url)
+        self._prepared = False
         self._latency_s = latency_ms / 1000
         self._batcher: Batcher[tuple[Charge, rules.Verdict], truth.Entry] = Batcher(
             "sandbox charges", self._file, retry_for_ms=5_000
         )
 
     async def open(self) -> None:
-        """Connect, and make the record's table if this is the first time."""
-        if self._made_from:
-            await ensure_database(self._database_url, made_from=self._made_from)
+        """Connect. A database that is away now may come later."""
         await self._database.open()
-        await truth.create_schema(self._database)
         await self._batcher.open()
+        with contextlib.suppress(Unavailable):
+            await self._prepare()
 
     async def close(self) -> None:
         """File what is under way, then disconnect."""
         await self._batcher.close()
+        await self._writer.close()
         await self._database.close()
+
+    async def _prepare(self) -> None:
+        """Make the record's database and table if this is the first time. Raises DatabaseAway."""
+        if self._prepared:
+            return
+        if self._made_from:
+            await ensure_database(self._database_url, made_from=self._made_from)
+        async with self._writer.transaction() as connection:
+            await truth.create_schema(connection)
+        self._prepared = True
 
     async def charge(self, charge: Charge) -> Observation:
         """See `Gateway.charge`."""
@@ -58,6 +71,7 @@ class SandboxGateway:
     async def look_up(self, order_id: str) -> Observation | None:
         """See `Gateway.look_up`."""
         try:
+            await self._prepare()
             async with self._database.connection() as connection:
                 entry = await truth.find(connection, order_id)
         except Unavailable:
@@ -66,10 +80,16 @@ class SandboxGateway:
 
     def charges(self) -> AsyncIterator[RecordedCharge]:
         """See `ListsCharges.charges`."""
-        return truth.all_charges(self._database)
+        return self._charges()
+
+    async def _charges(self) -> AsyncIterator[RecordedCharge]:
+        await self._prepare()
+        async for charge in truth.all_charges(self._database):
+            yield charge
 
     async def _file(self, charges: Sequence[tuple[Charge, rules.Verdict]]) -> list[truth.Entry]:
-        async with self._database.connection() as connection:
+        await self._prepare()
+        async with self._writer.transaction() as connection:
             return await truth.file_charges(connection, charges)
 
 

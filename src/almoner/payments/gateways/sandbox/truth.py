@@ -35,11 +35,10 @@ class Entry(Struct, frozen=True):
     money: Money
 
 
-async def create_schema(database: Database) -> None:
+async def create_schema(connection: Connection) -> None:
     """Make the sandbox's table if it is not there; several processes may try at once."""
-    async with database.transaction() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock(7)")
-        await connection.execute(SCHEMA)
+    await connection.execute("SELECT pg_advisory_xact_lock(7)")
+    await connection.execute(SCHEMA)
 
 
 async def file_charges(

@@ -1,0 +1,117 @@
+"""axe finds nothing on any page, in light and dark, narrow and wide, English and Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, Route, ViewportSize, expect
+
+from browser.conftest import DESKTOP, PHONE, Visitors
+from browser.visitor import SLUG
+from support.donor import gift
+from support.serving import Serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+RULES = {
+    "resultTypes": ["violations"],
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def gifts(site: Serving) -> AsyncIterator[dict[str, str]]:
+    """Paths of gift pages by status."""
+    paths = {}
+    async with site.client() as client:
+        for status, nonce in {
+            "success": "fake-valid-nonce",
+            "failure": "fake-processor-declined-visa-nonce",
+        }.items():
+            given = await _give(client, nonce)
+            assert given["status"] == status
+            paths[status] = f"/gift/{given['donation_id']}#t={given['read_token']}"
+    yield paths
+
+
+async def _give(client: httpx.AsyncClient, nonce: str) -> dict[str, str]:
+    answer = await client.post(
+        "/donations",
+        json=gift(payment_method_nonce=nonce, amount="4321.00"),
+        headers={"Idempotency-Key": str(uuid4())},
+    )
+    told: dict[str, str] = answer.json()
+    return told
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+async def test_axe_finds_nothing(
+    visitors: Visitors, gifts: dict[str, str], viewport: ViewportSize, dark: bool, lang: str
+) -> None:
+    """List, charity, form empty and with errors, the three ends of a gift, the API page."""
+    visitor = await visitors(lang=lang, dark=dark, viewport=viewport)
+    page = await visitor.opens("/")
+    findings = {}
+
+    await expect(page.get_by_test_id("charity-card").first).to_be_visible()
+    findings["list"] = await look(page)
+    await page.goto(f"{visitor.url}/c/{SLUG}")
+    await expect(page.locator(f"a[href='/c/{SLUG}/give']")).to_be_visible()
+    findings["charity"] = await look(page)
+    await page.goto(f"{visitor.url}/c/{SLUG}/give")
+    await expect(page.locator("#card-number")).to_be_visible()
+    findings["form"] = await look(page)
+    await page.locator("details summary").click()
+    await visitor.gives()
+    await visitor.sees("error-summary")
+    findings["form with errors"] = await look(page)
+    for status, path in gifts.items():
+        page = await visitor.opens(path)
+        await visitor.sees(f"gift-{status}")
+        findings[status] = await look(page)
+    page = await visitor.opens("/api")
+    await expect(page.get_by_test_id("call").first).to_be_visible()
+    await page.locator("details").first.locator("summary").click()
+    findings["api"] = await look(page)
+    await visitor.context.route("**/donations/*", still_processing)
+    page = await visitor.opens(gifts["success"])
+    await visitor.sees("gift-processing")
+    findings["processing"] = await look(page)
+
+    assert {name: found for name, found in findings.items() if found} == {}
+
+
+async def look(page: Page) -> list[str]:
+    """What axe has to say, one line a finding."""
+    results = await Axe().run(page, options=RULES)
+    return [
+        f"{finding['id']}: {node['target']} {node.get('failureSummary', '')}"
+        for finding in results.response["violations"]
+        for node in finding["nodes"]
+    ]
+
+
+async def still_processing(route: Route) -> None:
+    """The gift as it was before the bank spoke."""
+    answer = await route.fetch()
+    told = await answer.json()
+    told |= {"status": "processing", "transaction_id": None}
+    await route.fulfill(response=answer, json=told)
+
+
+async def test_axe_can_find_something(visitors: Visitors) -> None:
+    """The watcher watched: a page with a fault is not passed."""
+    visitor = await visitors()
+    page = await visitor.opens("/no/such/page")
+    await visitor.sees("not-found")
+
+    await page.evaluate("document.querySelector('h1').outerHTML = '<img src=\"/favicon.svg\">'")
+
+    assert any(line.startswith("image-alt:") for line in await look(page))
