@@ -12,6 +12,9 @@ import uvicorn
 
 from almoner.app import create_payments
 from almoner.bootstrap import Payments
+from almoner.money import Money
+from almoner.payments.gateway import Charge, Instrument
+from almoner.payments.remote import RemoteCharging
 from support.donor import Donor
 from support.installation import SERVICE_TOKEN, Installation, Installations
 
@@ -209,3 +212,64 @@ async def test_a_report_names_its_attempt(
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
     assert await almoner.value("SELECT state FROM payment_attempt") == "UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "seen"),
+    [
+        (200, b'{"seen": "SUBMITTED", "gateway_transaction_id": "t"}', "SUBMITTED"),
+        (200, b"<html>", "UNKNOWN"),
+        (200, b"", "UNKNOWN"),
+        (401, b"{}", "NOT_SENT"),
+        (404, b"{}", "NOT_SENT"),
+        (422, b"{}", "NOT_SENT"),
+        (500, b"{}", "UNKNOWN"),
+        (502, b"<html>", "UNKNOWN"),
+        (503, b"{}", "UNKNOWN"),
+        (302, b"", "UNKNOWN"),
+        (429, b"", "UNKNOWN"),
+    ],
+)
+async def test_each_answer_of_the_payments_role_has_one_meaning(
+    status: int, body: bytes, seen: str, unused_tcp_port: int
+) -> None:
+    """What it refuses it refuses before sending; what cannot be understood is a doubt."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", unused_tcp_port)
+    remote = RemoteCharging(f"http://127.0.0.1:{unused_tcp_port}", "token", deadline_ms=2_000)
+    await remote.open()
+
+    observation = await remote.charge(
+        "sandbox", Charge(uuid4(), Money(5000, "USD"), Instrument("fake-valid-nonce"))
+    )
+
+    await remote.close()
+    server.close()
+    assert observation.seen == seen
+
+
+async def test_a_connection_that_breaks_is_a_doubt(unused_tcp_port: int) -> None:
+    """The request was on its way: nothing is proved."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", unused_tcp_port)
+    remote = RemoteCharging(f"http://127.0.0.1:{unused_tcp_port}", "token", deadline_ms=2_000)
+    await remote.open()
+
+    observation = await remote.charge(
+        "sandbox", Charge(uuid4(), Money(5000, "USD"), Instrument("fake-valid-nonce"))
+    )
+
+    await remote.close()
+    server.close()
+    assert observation.seen == "UNKNOWN"
