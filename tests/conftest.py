@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from almoner.migrations.run import upgrade
 from almoner.platform.embedded.servers import servers
 from almoner.platform.settings import Servers, Settings
 from support.donor import Donor
-from support.installation import Installation
+from support.installation import Installation, Installations
 
 _numbers = itertools.count(1)
 
@@ -73,7 +73,7 @@ def redis_url(embedded: Settings) -> str:
 @pytest.fixture
 async def installation(
     new_database: Callable[..., str], redis_url: str
-) -> AsyncIterator[Callable[..., Awaitable[Installation]]]:
+) -> AsyncIterator[Installations]:
     """Makes whole installations in this process: databases of their own, the web application, a
     resolver. Keyword arguments are settings. Every test ends with the integrity checks."""
     installations: list[Installation] = []
@@ -94,7 +94,7 @@ async def installation(
 
 
 @pytest.fixture
-async def almoner(installation: Callable[..., Awaitable[Installation]]) -> Installation:
+async def almoner(installation: Installations) -> Installation:
     """One installation with a quick sandbox gateway."""
     return await installation()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -17,7 +17,7 @@ from almoner.operations.check import check
 from almoner.operations.match_gateway import Match
 from almoner.platform.settings import SUBJECTS, Settings
 
-Installations = Callable[..., Awaitable["Installation"]]
+Installations = Callable[..., Coroutine[Any, Any, "Installation"]]
 NewDatabase = Callable[..., str]
 SECRET_KEY = "a secret key for the tests of almoner"
 SERVICE_TOKEN = "a service token for the tests"
