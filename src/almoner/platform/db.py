@@ -108,6 +108,14 @@ class Database:
             return await cursor.fetchall()
 
 
+BY_INDEX: Final = """
+    SELECT set_config(name, 'off', false)
+    FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS name
+"""
+"""What a batch touches it finds by its ids. A plan that was made while the tables were empty would
+read them from end to end, and a prepared statement keeps such a plan for hours."""
+
+
 class Writer:
     """One connection of its own for a batcher, which writes one batch after the other.
 
@@ -149,6 +157,7 @@ class Writer:
             self._connection = await AsyncConnection[DictRow].connect(
                 self._url, autocommit=True, row_factory=dict_row, connect_timeout=2
             )
+            await self._connection.execute(BY_INDEX)
         return self._connection
 
 

@@ -39,8 +39,7 @@ def upgrade() -> None:
         email text NOT NULL,
         locale text NOT NULL,
         created_at timestamptz NOT NULL,
-        PRIMARY KEY (donation_id, donor_id),
-        FOREIGN KEY (donor_id) REFERENCES donor
+        PRIMARY KEY (donation_id, donor_id)
     ) PARTITION BY HASH (donor_id)
     """)
     for number in range(8):
@@ -51,5 +50,11 @@ def upgrade() -> None:
         op.execute(f"""
         CREATE TABLE donation_{number} PARTITION OF donation
         FOR VALUES WITH (MODULUS 8, REMAINDER {number})
+        """)
+    # Donor and donation are cut alike, by the hash of donor_id, so a foreign key can go from
+    # partition to partition. Through the partitioned parent each row's check costs twice as much.
+    for number in range(8):
+        op.execute(f"""
+        ALTER TABLE donation_{number} ADD FOREIGN KEY (donor_id) REFERENCES donor_{number}
         """)
     op.execute("CREATE INDEX donation_donor ON donation (donor_id, created_at)")

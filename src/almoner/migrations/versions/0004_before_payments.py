@@ -59,7 +59,6 @@ def upgrade() -> None:
         misses smallint NOT NULL DEFAULT 0,
         next_check_at timestamptz,
         PRIMARY KEY (attempt_id, donor_id),
-        FOREIGN KEY (payable_id, donor_id) REFERENCES donation,
         CHECK (state NOT IN ('AUTHORIZED', 'SUBMITTED', 'SETTLED', 'DISPUTED', 'LATE_SUCCESS')
                OR gateway_transaction_id IS NOT NULL),
         CHECK (state = 'PREPARED' OR state = 'ABANDONED' OR dispatched_at IS NOT NULL),
@@ -79,8 +78,7 @@ def upgrade() -> None:
         gateway_code text,
         started_at timestamptz NOT NULL,
         finished_at timestamptz NOT NULL,
-        PRIMARY KEY (operation_id, donor_id),
-        FOREIGN KEY (attempt_id, donor_id) REFERENCES payment_attempt
+        PRIMARY KEY (operation_id, donor_id)
     ) PARTITION BY HASH (donor_id)
     """)
     for number in range(8):
@@ -91,6 +89,16 @@ def upgrade() -> None:
         op.execute(f"""
         CREATE TABLE gateway_operation_{number} PARTITION OF gateway_operation
         FOR VALUES WITH (MODULUS 8, REMAINDER {number})
+        """)
+    # From partition to partition, as in version 0003.
+    for number in range(8):
+        op.execute(f"""
+        ALTER TABLE payment_attempt_{number}
+        ADD FOREIGN KEY (payable_id, donor_id) REFERENCES donation_{number}
+        """)
+        op.execute(f"""
+        ALTER TABLE gateway_operation_{number}
+        ADD FOREIGN KEY (attempt_id, donor_id) REFERENCES payment_attempt_{number}
         """)
     # In doubt counts as live: a second charge cannot even be prepared meanwhile.
     op.execute(f"""
