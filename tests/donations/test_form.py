@@ -8,10 +8,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from almoner.donations.form import AmountBounds, decode_body, read_form
+from almoner.donations.form import (
+    _PLAIN_EMAIL,
+    AmountBounds,
+    decode_body,
+    normalise_email,
+    read_form,
+)
 from almoner.platform.errors import Problem
 from support.donor import Donor, gift
 from support.installation import Installation
@@ -204,6 +211,18 @@ async def test_nothing_of_a_wrong_body_is_logged_or_repeated(
     assert answer.status_code == 422
     assert secret not in answer.text
     assert secret not in captured.out + captured.err
+
+
+@given(st.from_regex(_PLAIN_EMAIL, fullmatch=True))
+def test_the_quick_way_to_read_an_address_agrees_with_the_library(address: str) -> None:
+    """Whatever the quick way takes, the library takes, and reads the same."""
+    try:
+        found = validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        with pytest.raises(EmailNotValidError):
+            normalise_email(address)
+    else:
+        assert normalise_email(address) == (found, found.lower())
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 from typing import Final
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +31,7 @@ GIFTS: Final = Counter("almoner_gifts", "Answers to donors, by what they were to
 RESOLVED: Final = Counter("almoner_attempts_looked_up", "Look-ups of charges in doubt.")
 
 
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.partition("; charset")[0]
 """The framework adds the charset to every text."""
 
@@ -50,12 +52,21 @@ def measured(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, watch)
         finally:
-            route = str(scope.get("path_template") or "(none)")
-            method = str(scope.get("method", "-"))
-            REQUESTS.labels(method, route, status).inc()
-            SECONDS.labels(method, route).observe(time.perf_counter() - started)
+            requests, seconds = _series(
+                str(scope.get("method", "-")), str(scope.get("path_template") or "(none)"), status
+            )
+            requests.inc()
+            seconds.observe(time.perf_counter() - started)
 
     return middleware
+
+
+@lru_cache(maxsize=1024)
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """The two series of a kind of request; finding them by label costs more than counting."""
+    if method not in _METHODS:
+        method = "(other)"
+    return REQUESTS.labels(method, route, status), SECONDS.labels(method, route)
 
 
 def exposition() -> tuple[bytes, str]:
