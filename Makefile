@@ -74,7 +74,7 @@ test-python: test-setup
 ## make bench      measure, beside a reference in the same run, and verify nothing was lost
 bench: setup
 	$(BIN)/almoner bench give --json
-	$(BIN)/almoner bench list --json
+	$(BIN)/almoner bench list --json --install
 
 ## make lock       choose dependency versions again (needs uv)
 lock:

@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from support.tamper import superuser_url
+
 READY_SECONDS_MAX = 60
 
 
@@ -68,6 +70,11 @@ class Serving:
         )
         return done.returncode, json.loads(done.stdout or b"null")
 
+    def superuser_url(self) -> str:
+        """The main database, for looking after it."""
+        running = json.loads((self.data_dir / "runtime.json").read_text())
+        return superuser_url(running["database_url"])
+
     def children(self, word: str) -> list[int]:
         """Process ids of direct children whose command line holds a word."""
         found = []
@@ -78,6 +85,18 @@ class Serving:
             except (OSError, IndexError):
                 continue
             if parent == str(self.process.pid) and word in line:
+                found.append(int(entry.name))
+        return found
+
+    def children_named(self, start: str) -> list[int]:
+        """Process ids of direct children whose program's name starts like this."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                name, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
+            except OSError:
+                continue
+            if name.startswith(start) and rest.split()[1] == str(self.process.pid):
                 found.append(int(entry.name))
         return found
 

@@ -11,9 +11,13 @@ from almoner.platform.embedded.postgres_settings import SUPERUSER_ROLE
 
 def tamper(database_url: str, *statements: str, parameters: tuple[Any, ...] = ()) -> None:
     """Run statements as superuser with triggers and foreign keys switched off."""
-    head, _, rest = database_url.partition("//")
-    url = f"{head}//{SUPERUSER_ROLE}@{rest.partition('@')[2]}"
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(superuser_url(database_url)) as connection:
         connection.execute("SET session_replication_role = replica")
         for statement in statements:
             connection.execute(statement.encode(), parameters)
+
+
+def superuser_url(database_url: str) -> str:
+    """The same database as superuser."""
+    head, _, rest = database_url.partition("//")
+    return f"{head}//{SUPERUSER_ROLE}@{rest.partition('@')[2]}"
