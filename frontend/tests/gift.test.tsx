@@ -1,12 +1,13 @@
-import { screen } from "@testing-library/react";
+import { screen, waitFor } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
 import { delayMs } from "@/features/gift/use-gift";
 import { holdGift } from "@/shared/gifts/held-gifts";
+import { changeLanguage } from "@/shared/i18n/i18n";
 
 import { openApp } from "./app";
-import { DONATION_ID, GIFT, answerReads, server } from "./server";
+import { CHARITY, DONATION_ID, GIFT, answerReads, server } from "./server";
 
 const LINK = `/gift/${DONATION_ID}#t=token-9`;
 
@@ -31,6 +32,22 @@ test("The link alone brings the gift back, and its token travels only in the hea
       authorization: "Bearer token-9",
     },
   ]);
+});
+
+test("A gift under way is asked about again and again, also while nothing changes", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true, toFake: ["setTimeout", "clearTimeout"] });
+  let reads = 0;
+  answerReads(() => {
+    reads += 1;
+    return reads < 6 ? { ...GIFT, status: "processing", transaction_id: null } : GIFT;
+  });
+  openApp(LINK);
+  await screen.findByTestId("gift-processing");
+
+  for (let step = 0; step < 10; step += 1) await vi.advanceTimersByTimeAsync(5_000);
+
+  expect(await screen.findByTestId("gift-success")).toBeVisible();
+  expect(reads).toBe(6);
 });
 
 test("Without its token a gift is not shown", async () => {
@@ -87,4 +104,19 @@ test.each([
 
 test("The pauses between questions grow from 2 to 15 seconds", () => {
   expect([0, 1, 2, 20].map(delayMs)).toEqual([2_000, 3_000, 4_500, 15_000]);
+});
+
+test("The charity is named in the reader's language", async () => {
+  answerReads(() => GIFT);
+  server.use(
+    http.get("*/charities/:slug", () => HttpResponse.json({ ...CHARITY, name: "清水基金会" })),
+  );
+  await changeLanguage("zh-CN");
+
+  openApp(LINK);
+
+  await waitFor(() => {
+    expect(screen.getByTestId("gift-success")).toHaveTextContent("清水基金会因您的支持");
+  });
+  expect(screen.getByTestId("facts")).not.toHaveTextContent("Clear Water");
 });

@@ -196,6 +196,20 @@ test("After a 503 the gift may be changed, after silence it may not", async () =
   expect(document.body).not.toHaveTextContent(/not charged|nothing was charged/i);
 });
 
+test("When the line comes back, the gift is sent again at once", async () => {
+  const seen = answerGifts(problem(503, "unavailable", {}, { "Retry-After": "60" }), paid);
+  answerReads(() => GIFT);
+  openApp(FORM);
+  const user = await fillForm();
+  await user.click(giveButton());
+  await screen.findByText("Still trying");
+
+  window.dispatchEvent(new Event("online"));
+
+  await screen.findByTestId("gift-success");
+  expect(seen).toHaveLength(2);
+});
+
 test("A donor who walks away from a gift in doubt is led back to it", async () => {
   answerGifts(noAnswer);
   const { router } = openApp(FORM);

@@ -3,8 +3,10 @@ import userEvent from "@testing-library/user-event";
 import { http, HttpResponse } from "msw";
 import { expect, test, vi } from "vitest";
 
+import { holdGift } from "@/shared/gifts/held-gifts";
+
 import { openApp } from "./app";
-import { CHARITY, server } from "./server";
+import { CHARITY, GIFT, server } from "./server";
 
 const named = (charity_id: number, name: string) => ({
   ...CHARITY,
@@ -134,6 +136,17 @@ test("The friendly page does not claim that nothing was charged while a gift is 
   const page = await screen.findByTestId("away");
   expect(page).toHaveTextContent("One of your gifts has no answer yet.");
   expect(page).not.toHaveTextContent("nothing was charged");
+});
+
+test("The friendly page does not claim that nothing was charged after a gift", async () => {
+  holdGift({ ...GIFT, read_token: "token-1", held_at_ms: Date.now() });
+  server.use(http.get("*/charities", away));
+
+  openApp("/");
+
+  const page = await screen.findByTestId("away");
+  expect(page).toHaveTextContent("Gifts you have already given stand as they are");
+  expect(page).not.toHaveTextContent("Your money is safe, nothing was charged");
 });
 
 test("A charity that nobody knows has a page of its own", async () => {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from almoner.platform.embedded.data_dir import DataDir
+import psycopg
+
+from almoner.platform.embedded.data_dir import DataDir, Runtime
 from support.serving import Serving
 
 
@@ -31,7 +33,17 @@ class Books:
     @property
     def database_url(self) -> str:
         """Where the site keeps its books."""
+        return self._runtime().database_url or ""
+
+    def has_charged(self) -> bool:
+        """Whether the sandbox has filed any charge: quicker than asking with a command."""
+        with psycopg.connect(self._runtime().sandbox_database_url or "") as connection:
+            row = connection.execute("SELECT to_regclass('sandbox_charge') IS NOT NULL").fetchone()
+            if row is None or not row[0]:
+                return False
+            return connection.execute("SELECT 1 FROM sandbox_charge LIMIT 1").fetchone() is not None
+
+    def _runtime(self) -> Runtime:
         runtime = DataDir(str(self.site.data_dir)).read_runtime()
-        assert runtime is not None
-        assert runtime.database_url is not None
-        return runtime.database_url
+        assert runtime is not None, "the site does not run"
+        return runtime

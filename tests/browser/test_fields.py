@@ -122,7 +122,9 @@ async def test_a_charity_that_was_closed_meanwhile(visitors: Visitors, books: Bo
     await visitor.fills_in(amount)
     slug = page.url.split("/")[-2]
     with psycopg.connect(books.database_url) as connection:
-        closed = connection.execute("UPDATE charity SET status = 'closed' WHERE slug = %s", (slug,))
+        closed = connection.execute(
+            "UPDATE charity SET status = 'closed', closed_by = 'staff' WHERE slug = %s", (slug,)
+        )
         assert closed.rowcount == 1
 
     await visitor.gives()

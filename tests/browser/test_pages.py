@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import httpx
+from uuid import uuid4
+
 import pytest
 from playwright.async_api import expect
 
@@ -35,12 +36,11 @@ async def test_a_gift_with_a_wrong_token(visitor: Visitor, site: Serving) -> Non
     """Neither a wrong token nor none shows anything of somebody's gift."""
     visitor.deliberate = {"404"}
     amount = new_amount()
-    given = httpx.post(
-        f"{site.url}/donations",
-        json=gift(amount=amount),
-        headers={"Idempotency-Key": "a key of twenty characters"},
-        trust_env=False,
-    ).json()
+    async with site.client() as client:
+        answer = await client.post(
+            "/donations", json=gift(amount=amount), headers={"Idempotency-Key": str(uuid4())}
+        )
+        given = answer.json()
 
     for fragment, words in {
         "#t=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA": "We find no gift under this link",
@@ -54,7 +54,8 @@ async def test_a_gift_with_a_wrong_token(visitor: Visitor, site: Serving) -> Non
 async def test_the_api_page(visitor: Visitor, site: Serving) -> None:
     """Every operation of /openapi.json stands on the page, which the footer links to; its
     example names this server."""
-    described = httpx.get(f"{site.url}/openapi.json", trust_env=False).json()
+    async with site.client() as client:
+        described = (await client.get("/openapi.json")).json()
     page = await visitor.opens("/")
 
     await page.get_by_role("link", name="API for programs").click()

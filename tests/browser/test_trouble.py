@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from browser.books import Books
 from browser.conftest import Visitors
 from browser.door import Door
 from browser.visitor import Visitor, new_amount
-from support.serving import Serving, serving
+from support.serving import Serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,12 +41,15 @@ async def test_an_answer_that_the_bank_loses(visitor: Visitor, books: Books) -> 
 
 
 async def test_a_slow_bank(visitor: Visitor, books: Books) -> None:
-    """The bank takes fifteen seconds: the donor is let go with a page that waits for them."""
+    """The bank takes fifteen seconds: the donor is let go with a page that waits for them, and
+    that may be loaded again."""
     amount = new_amount()
     await visitor.opens_form()
     await visitor.fills_in(amount, bank="slow")
     await visitor.gives()
 
+    await expect(await visitor.sees("gift-processing")).to_contain_text(f"${amount}")
+    await visitor.page.reload()
     await expect(await visitor.sees("gift-processing")).to_contain_text(f"${amount}")
     await visitor.sees("gift-success", timeout_s=40)
 
@@ -169,19 +174,31 @@ async def test_the_server_is_killed_in_the_middle_of_a_gift(
         await visitor.opens_form()
         await visitor.fills_in(amount)
         await visitor.gives()
-        await _until_charged(Books(first), amount)
-        first.kill()
+        await _until_charged(Books(first))
+        await asyncio.to_thread(_kill_at_once, first)
         await expect(visitor.page.locator("[data-phase=waiting]")).to_be_visible()
 
-        with serving(tmp_path / "data", **SLOW) as second:
+        second = await asyncio.to_thread(Serving, tmp_path / "data", **SLOW)
+        try:
             door.leads_to = second.url
             await visitor.sees("gift-success", timeout_s=60)
 
             assert (len(visitor.sent) >= 2, len(visitor.keys)) == (True, 1)
             await Books(second).show(amount, True)
+        finally:
+            second.stop()
 
 
-async def _until_charged(books: Books, amount: str) -> None:
+def _kill_at_once(running: Serving) -> None:
+    """The web processes go first: with the supervisor gone they would end in good order."""
+    running.process.send_signal(signal.SIGSTOP)
+    for pid in running.children("web"):
+        os.kill(pid, signal.SIGKILL)
+    running.kill()
+
+
+async def _until_charged(books: Books) -> None:
     deadline = time.monotonic() + 20
-    while not await books.charges(amount):
+    while not await asyncio.to_thread(books.has_charged):
         assert time.monotonic() < deadline, "nothing was charged"
+        await asyncio.sleep(0.05)

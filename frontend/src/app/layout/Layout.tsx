@@ -7,7 +7,7 @@ import { LanguageChoice } from "./LanguageChoice";
 import { Unanswered } from "./Unanswered";
 
 export function Layout() {
-  const { t } = useTranslation();
+  const { t } = useTranslation(["common", "reference"]);
   const { data: config } = useGetConfigQuery(undefined);
   return (
     <div className="flex min-h-dvh flex-col">
@@ -41,7 +41,12 @@ export function Layout() {
         <Outlet />
       </main>
       <footer className="border-t border-line">
-        <p className="frame py-6 text-sm text-muted">{t("footer")}</p>
+        <div className="frame flex flex-wrap items-baseline justify-between gap-x-8 gap-y-2 py-6 text-sm">
+          <p className="text-muted">{t("footer")}</p>
+          <Link to="/api" className="link inline-block py-1">
+            {t("reference:link")}
+          </Link>
+        </div>
       </footer>
       <ScrollRestoration />
     </div>

@@ -43,7 +43,7 @@ export default function ListPage() {
       <PageHeading title={t("charities:title")}>{t("charities:headline")}</PageHeading>
       <p className="mt-3 max-w-2xl text-lg text-muted">{t("charities:intro")}</p>
 
-      <div className="mt-8 grid gap-4 md:grid-cols-[2fr_1fr_1fr]">
+      <div className="mt-8 grid grid-cols-2 gap-4 md:grid-cols-[2fr_1fr_1fr]">
         <SearchBox
           value={filters.q}
           onSearch={(q) => {

@@ -39,6 +39,7 @@ export function SearchBox({ value, onSearch }: Props) {
   return (
     <form
       role="search"
+      className="col-span-2 md:col-span-1"
       onSubmit={(event) => {
         event.preventDefault();
         search.current(text.trim());

@@ -5,9 +5,11 @@ import type { Gift } from "@/shared/api/types";
 import { PageHeading } from "@/shared/ui/PageHeading";
 
 import { GiftFacts } from "./GiftFacts";
+import { useCharityName } from "./use-charity-name";
 
 export function ThankYou({ gift }: { gift: Gift }) {
   const { t } = useTranslation("gift");
+  const charity = useCharityName(gift);
   return (
     <section className="panel mx-auto max-w-xl text-center" data-testid="gift-success">
       <span className="seal" aria-hidden="true">
@@ -16,7 +18,7 @@ export function ThankYou({ gift }: { gift: Gift }) {
         </svg>
       </span>
       <PageHeading title={t("success.title")}>{t("success.title")}</PageHeading>
-      <p className="mt-4 text-lg">{t("success.text", { charity: gift.charity_name })}</p>
+      <p className="mt-4 text-lg">{t("success.text", { charity })}</p>
       <GiftFacts gift={gift} />
       <p className="mt-5 text-sm text-muted">{t("success.keep")}</p>
       <Link to="/" className="button-quiet mt-5">

@@ -27,7 +27,7 @@ export function delayMs(questions: number): number {
 /** Asks for a gift until its status is final. */
 export function useGift(donation_id: string): GiftWatch {
   const [held] = useState(() => heldGift(donation_id));
-  const { data, error, isFetching, refetch } = useGetGiftQuery(
+  const { data, error, refetch } = useGetGiftQuery(
     { donation_id },
     { refetchOnMountOrArgChange: true },
   );
@@ -40,15 +40,25 @@ export function useGift(donation_id: string): GiftWatch {
   const done = data !== undefined && isSettled(data.status);
 
   useEffect(() => {
-    if (done || unknown || isFetching) return undefined;
-    const timer = setTimeout(() => {
-      questions.current += 1;
-      void refetch();
-    }, delayMs(questions.current));
+    if (done || unknown) return undefined;
+    let gone = false;
+    let timer: ReturnType<typeof setTimeout>;
+    // Each question waits for the answer before it, not for a render: an answer that is quick
+    // and brings nothing new draws nothing, and the page would never ask again.
+    const later = () => {
+      timer = setTimeout(() => {
+        questions.current += 1;
+        void refetch().finally(() => {
+          if (!gone) later();
+        });
+      }, delayMs(questions.current));
+    };
+    later();
     return () => {
+      gone = true;
       clearTimeout(timer);
     };
-  }, [done, unknown, isFetching, refetch]);
+  }, [done, unknown, refetch]);
 
   useEffect(() => {
     const read_token = tokenOf(donation_id);

@@ -100,7 +100,9 @@ function Give({ slug }: { slug: string }) {
             <PageHeading title={t("giving:title", { charity: charity.name })} className="mb-6">
               {t("giving:title", { charity: charity.name })}
             </PageHeading>
-            {recent !== null && state.step === "editing" && <RecentGift gift={recent} />}
+            {recent !== null && state.step === "editing" && (
+              <RecentGift gift={recent} charity_name={charity.name} />
+            )}
           </>
         )}
         {charity === undefined || config === undefined ? (

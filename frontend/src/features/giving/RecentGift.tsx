@@ -6,13 +6,19 @@ import { formatTime } from "@/shared/i18n/names";
 import { useLang } from "@/shared/i18n/use-lang";
 import { formatMoney } from "@/shared/money/format-money";
 
+interface Props {
+  gift: HeldGift;
+  /** In the reader's language. */
+  charity_name: string;
+}
+
 /** Tells a donor who came back to the form that the first gift stands. */
-export function RecentGift({ gift }: { gift: HeldGift }) {
+export function RecentGift({ gift, charity_name }: Props) {
   const { t } = useTranslation("giving");
   const lang = useLang();
   const facts = {
     amount: formatMoney(gift.amount, gift.currency, lang),
-    charity: gift.charity_name,
+    charity: charity_name,
     time: formatTime(gift.donation_timestamp ?? gift.held_at_ms, lang),
   };
   return (

@@ -101,6 +101,13 @@ export function useGiving(slug: string): Giving {
     flight.current?.tryNow();
   }, []);
 
+  useEffect(() => {
+    window.addEventListener("online", tryNow);
+    return () => {
+      window.removeEventListener("online", tryNow);
+    };
+  }, [tryNow]);
+
   const change = useCallback(() => {
     flight.current?.stop();
     flight.current = null;

@@ -1,9 +1,11 @@
 import i18next from "i18next";
 
+import { heldGifts } from "@/shared/gifts/held-gifts";
 import { unansweredGifts } from "@/shared/gifts/open-form";
 
-/** "Nothing was charged" is said only where this tab has no gift whose answer is still open. */
+/** "Nothing was charged" is said only where this tab has no gift that was, or may have been. */
 export function reassurance(): string {
-  const open = unansweredGifts().length > 0;
-  return open ? i18next.t("away.not_known_yet") : i18next.t("away.nothing_charged");
+  if (unansweredGifts().length > 0) return i18next.t("away.not_known_yet");
+  const given = heldGifts().some(({ status }) => status !== "failure");
+  return given ? i18next.t("away.given") : i18next.t("away.nothing_charged");
 }
