@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from litestar import Litestar
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 import almoner
@@ -20,12 +20,16 @@ from almoner.payments import api as payments_api
 from almoner.platform import probes
 from almoner.platform.http import EXCEPTION_HANDLERS
 from almoner.platform.metrics import measured
+from almoner.platform.openapi import Bodies, openapi_handler
+from almoner.web.head import HeadAsGet
 from almoner.web.spa import DIST, read_files, spa_handler
+
+BODIES: Final[Bodies] = {**donations_api.BODIES, **payments_api.BODIES}
 
 
 def create_web(web: Web) -> Application:
     """The public application, with the charity list's short way in front."""
-    return HotList(create_routes(web), web.catalogue)
+    return HeadAsGet(HotList(create_routes(web), web.catalogue))
 
 
 def create_routes(web: Web) -> Litestar:
@@ -58,7 +62,7 @@ def _create(parts: Base, handlers: Sequence[ControllerRouterHandler]) -> Litesta
             await parts.close()
 
     return Litestar(
-        route_handlers=handlers,
+        route_handlers=[*handlers, openapi_handler(BODIES)],
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
         middleware=[measured],
@@ -66,8 +70,6 @@ def _create(parts: Base, handlers: Sequence[ControllerRouterHandler]) -> Litesta
             title="Almoner",
             version=almoner.__version__,
             description="Give to charities, and be told the truth about the money.",
-            path="/openapi.json",
-            render_plugins=[JsonRenderPlugin(path="/")],
         ),
         response_headers=[ResponseHeader(name="X-Content-Type-Options", value="nosniff")],
         logging_config=None,

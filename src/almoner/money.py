@@ -18,7 +18,9 @@ EXPONENTS: Final[dict[str, int]] = {
 }  # fmt: skip
 """Decimals of each currency that Almoner can take (ISO 4217, table A.1)."""
 
-_AMOUNT: Final = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,10}))?", re.ASCII)
+_AMOUNT: Final = re.compile(r"(-?)(\d{1,400})(?:\.(\d{1,400}))?", re.ASCII)
+_WHOLE_DIGITS_MAX: Final = 15
+_TINY: Final = "0.0000001"  # stands for what has more decimals than any currency
 
 
 class MoneyError(ValueError):
@@ -39,8 +41,8 @@ class Money(msgspec.Struct, frozen=True, order=True):
     def parse(cls, value: object, currency: str) -> Money:
         """Read a JSON number or decimal string exactly.
 
-        Raises MoneyError with code `wrong_type`, `not_a_number`, `too_many_decimals`
-        or `unknown_currency`.
+        Raises MoneyError with code `wrong_type`, `not_a_number`, `too_many_decimals`,
+        `too_large` (more than fifteen digits) or `unknown_currency`.
         """
         exponent = EXPONENTS.get(currency)
         if exponent is None:
@@ -61,13 +63,14 @@ def _plain_text(value: object) -> str:
     """The digits as the sender wrote them; exponents of a JSON number are written out."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         raise MoneyError("wrong_type", "Write the amount as a number, for example 50.00.")
-    if isinstance(value, Decimal):
-        if not value.is_finite() or not -30 < value.adjusted() < 30:
-            raise MoneyError("not_a_number", "Write the amount as a number, for example 50.00.")
-        return format(value, "f")
-    if isinstance(value, int):
-        return str(value) if -(10**15) < value < 10**15 else "9" * 15
-    return value.strip()
+    if isinstance(value, str):
+        return value.strip()
+    number = Decimal(value)
+    if not number.is_finite():
+        raise MoneyError("not_a_number", "Write the amount as a number, for example 50.00.")
+    if number.adjusted() >= _WHOLE_DIGITS_MAX:
+        raise MoneyError("too_large", "The amount is too large.")
+    return format(number, "f") if number.adjusted() > -_WHOLE_DIGITS_MAX else _TINY
 
 
 def _minor_units(text: str, exponent: int, currency: str) -> int:
@@ -78,5 +81,7 @@ def _minor_units(text: str, exponent: int, currency: str) -> int:
     if len(fraction) > exponent:
         allowed = f"at most {exponent} decimals" if exponent else "no decimals"
         raise MoneyError("too_many_decimals", f"{currency} has {allowed}.")
+    if len(whole.lstrip("0")) > _WHOLE_DIGITS_MAX:
+        raise MoneyError("too_large", "The amount is too large.")
     minor = int(whole + fraction.ljust(exponent, "0"))
     return -minor if sign else minor

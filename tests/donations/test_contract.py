@@ -47,7 +47,7 @@ async def test_the_openapi_tells_every_answer_to_a_gift(almoner: Installation) -
 
     give = described["paths"]["/donations"]["post"]
     assert set(give["responses"]) == {
-        "201", "202", "400", "402", "409", "413", "415", "422", "429", "503",
+        "201", "202", "400", "402", "408", "409", "413", "415", "422", "429", "503", "default",
     }  # fmt: skip
     for status, answer in give["responses"].items():
         media_type = "application/json" if status < "300" else "application/problem+json"
@@ -56,6 +56,20 @@ async def test_the_openapi_tells_every_answer_to_a_gift(almoner: Installation) -
     assert body["additionalProperties"] is False
     assert {"first_name", "email", "amount", "payment_card"} <= set(body["properties"])
     assert any(p["name"] == "Idempotency-Key" for p in give["parameters"])
+
+
+async def test_every_call_says_what_it_reads_and_that_errors_are_problems(
+    almoner: Installation,
+) -> None:
+    """No error object of the framework's own is described, and no body is left out."""
+    described = await openapi(almoner)
+
+    for path, ways in described["paths"].items():
+        for method, operation in ways.items():
+            assert ("requestBody" in operation) == (method in {"post", "put"}), path
+            for status, answer in operation["responses"].items():
+                if status == "default" or status >= "400":
+                    assert set(answer["content"]) == {"application/problem+json"}, path
 
 
 async def test_what_is_answered_is_what_is_described(almoner: Installation, donor: Donor) -> None:
@@ -146,3 +160,13 @@ async def test_every_error_is_a_problem(
     problem = answer.json()
     assert problem["type"] == f"urn:almoner:problem:{problem['code']}"
     assert problem["status"] == status
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/charities", "/config", "/openapi.json"])
+async def test_head_is_get_without_a_body(almoner: Installation, path: str) -> None:
+    """Load balancers probe with HEAD."""
+    got = await almoner.client.get(path)
+    head = await almoner.client.head(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == got.headers["content-length"]

@@ -45,6 +45,16 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"first_name": "x" * 101}, "first_name", "too_long"),
     ({"first_name": "a\u0000b"}, "first_name", "invalid_characters"),
     ({"first_name": "<script>"}, "first_name", "invalid_characters"),
+    ({"first_name": "\u200b"}, "first_name", "invalid_characters"),
+    ({"first_name": "\u202eevil"}, "first_name", "invalid_characters"),
+    ({"first_name": "\u0301"}, "first_name", "invalid_characters"),
+    ({"first_name": "4111 1111 1111 1111"}, "first_name", "card_number"),
+    ({"last_name": "card 4111-1111-1111-1111."}, "last_name", "card_number"),
+    ({"email": "4111111111111111@example.com"}, "email", "card_number"),
+    ({"amount": "0.30000000000000004"}, "amount", "too_many_decimals"),
+    ({"amount": "100.10000000000001"}, "amount", "too_many_decimals"),
+    ({"amount": "12345678901234567890.12"}, "amount", "too_large"),
+    ({"amount": "9" * 300}, "amount", "too_large"),
     ({"last_name": None}, "last_name", "missing"),
     ({"last_name": ["Doe"]}, "last_name", "wrong_type"),
     ({"email": None}, "email", "missing"),
@@ -104,7 +114,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (card(pin="1234"), "payment_card.pin", "unknown_field"),
     ({"confirm_duplicate": "yes"}, "confirm_duplicate", "wrong_type"),
     ({"locale": "fr"}, "locale", "invalid"),
-    ({"form_token": 5}, "form_token", "wrong_type"),
+    ({"form_token": 5}, "form_token", "conflict"),
     ({"amout": 50}, "amout", "unknown_field"),
 ]
 
@@ -163,6 +173,9 @@ async def test_a_closed_charity_takes_no_gifts(almoner: Installation, donor: Don
         (b'"text"', 400, "malformed_json"),
         (b"\xff\xfe", 400, "malformed_json"),
         (b'{"amount": NaN}', 400, "malformed_json"),
+        (b'{"amount": 50, "amount": 1}', 400, "malformed_json"),
+        (b'{"amount": 50, "am\\u006funt": 1}', 400, "malformed_json"),
+        (b'{"payment_card": {"cvv": "123", "cvv": "124"}}', 400, "malformed_json"),
         (b'{"first_name": "\\ud800"}', 400, "malformed_json"),
         (b"[" * 60_000, 400, "malformed_json"),
         (b'{"amount": 1' + b"0" * 60_000 + b"}", 400, "malformed_json"),
@@ -191,6 +204,36 @@ async def test_another_content_type_is_refused(almoner: Installation, content_ty
     )
 
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_ambiguous_headers_are_refused(almoner: Installation) -> None:
+    """Two keys, a key beside a form token, an encoded body: nobody can know what was meant."""
+    key = str(uuid4())
+    token = (await almoner.client.get("/donation-form")).json()["form_token"]
+
+    two = await almoner.client.post(
+        "/donations",
+        json=gift(),
+        headers=[("Idempotency-Key", key), ("Idempotency-Key", str(uuid4()))],
+    )
+    both = await almoner.client.post(
+        "/donations", json=gift(form_token=token), headers={"Idempotency-Key": key}
+    )
+    encoded = await almoner.client.post(
+        "/donations", json=gift(), headers={"Idempotency-Key": key, "Content-Encoding": "gzip"}
+    )
+
+    assert (two.status_code, two.json()["code"]) == (400, "idempotency_key_malformed")
+    assert (both.status_code, both.json()["errors"][0]["field"]) == (422, "form_token")
+    assert encoded.status_code == 415
+    assert await almoner.charged() == []
+
+
+async def test_a_thousand_unknown_fields_do_not_make_a_long_answer(donor: Donor) -> None:
+    """Twenty are named; nobody reads more."""
+    answer = await donor.gives(key=str(uuid4()), **{f"field_{n}": n for n in range(1000)})
+
+    assert len(answer.json()["errors"]) == 20
 
 
 async def test_nothing_of_a_wrong_body_is_logged_or_repeated(

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from support.donor import Donor
-from support.installation import Installation, Installations
+from support.installation import Installation, Installations, NewDatabase
 
 PAID, PROCESSING, NOT_PAID, CONFLICT = 201, 202, 402, 409
 
@@ -256,6 +256,21 @@ async def test_two_alike_gifts_in_one_instant_ask_too(almoner: Installation, don
 
     assert sorted(a.status_code for a in answers) == [PAID, CONFLICT]
     assert len(await almoner.charged()) == 1
+
+
+async def test_two_alike_gifts_through_two_processes_ask_too(
+    new_database: NewDatabase, installation: Installations
+) -> None:
+    """Two web processes on one database, twenty pairs: of each pair one is charged."""
+    shared = {"database_url": new_database(), "sandbox_database_url": new_database(empty=True)}
+    left, right = [Donor(await installation(**shared)) for _ in range(2)]
+
+    for number in range(20):
+        email = f"pair{number}@example.com"
+        answers = await asyncio.gather(left.gives(email=email), right.gives(email=email))
+        assert sorted(a.status_code for a in answers) == [PAID, CONFLICT], number
+
+    assert len(await left.almoner.charged()) == 20
 
 
 async def test_a_decline_does_not_make_the_next_try_a_second_gift(

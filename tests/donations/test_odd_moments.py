@@ -146,8 +146,8 @@ async def test_readiness_tells_of_a_cache_that_is_away(installation: Installatio
         "'; DROP TABLE donation; --",
         "名字，很长",
         "a,b,c",
-        "\\",
-        '"',
+        "a\\",
+        'a"',
         "%s %(x)s",
     ],
 )

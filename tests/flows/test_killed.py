@@ -70,14 +70,16 @@ async def test_a_killed_web_process_is_replaced_and_its_charges_are_found(tmp_pa
     resolver finds what the dead one left."""
     with serving(tmp_path / "data", **QUICK) as running:
         keys = [(str(uuid4()), f"donor{n}@example.com") for n in range(20)]
-        gifts = []
-        for key, email in keys:
-            client = running.client()
-            gifts.append(asyncio.create_task(give(client, key, email)))
+        clients = [running.client() for _ in keys]  # one connection each: both processes get some
+        gifts = [
+            asyncio.create_task(give(client, *key))
+            for client, key in zip(clients, keys, strict=True)
+        ]
         await asyncio.sleep(0.5)
         victim = running.children("web")[0]
         os.kill(victim, signal.SIGKILL)
         told = await asyncio.gather(*gifts)
+        await asyncio.gather(*(client.aclose() for client in clients))
         await until_nothing_is_open(running)
         async with running.client() as client:
             again = await asyncio.gather(*(give(client, key, email) for key, email in keys))

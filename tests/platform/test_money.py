@@ -47,8 +47,12 @@ def test_an_amount_is_read_to_the_minor_unit(value: object, currency: str, minor
         ("NaN", "USD", "not_a_number"),
         ("-", "USD", "not_a_number"),
         ("+5", "USD", "not_a_number"),
-        (Decimal("1E+999999"), "USD", "not_a_number"),
         (Decimal("NaN"), "USD", "not_a_number"),
+        (10**20, "USD", "too_large"),
+        ("1" * 300, "USD", "too_large"),
+        ("1" * 20 + ".5", "USD", "too_large"),
+        (Decimal("1E+999999"), "USD", "too_large"),
+        (Decimal("1E-999999"), "USD", "too_many_decimals"),
         (True, "USD", "wrong_type"),
         (50.0, "USD", "wrong_type"),
         (None, "USD", "wrong_type"),
@@ -82,7 +86,7 @@ def test_any_text_is_an_amount_or_a_clear_refusal(text: str) -> None:
     try:
         money = Money.parse(text, "USD")
     except MoneyError as refused:
-        assert refused.code in {"not_a_number", "too_many_decimals"}
+        assert refused.code in {"not_a_number", "too_many_decimals", "too_large"}
     else:
         assert Decimal(text.strip()) == Decimal(money.amount_minor) / 100
 

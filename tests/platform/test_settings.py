@@ -36,12 +36,26 @@ def test_values_are_read_by_type() -> None:
         ("ALMONER_CURRENCIES", ","),
         ("ALMONER_SECRET_KEY", "short"),
         ("ALMONER_LIMITS", "none"),
+        ("ALMONER_TRUSTED_PROXIES", "zzz"),
+        ("ALMONER_REDIS_URL", "http://x"),
+        ("ALMONER_DATABASE_URL", "mysql://x/y"),
+        ("ALMONER_DATABASE_URL", "foo"),
+        ("ALMONER_DATABASE_URL", "postgresql://h:port/y?nonsense=1"),
+        ("ALMONER_SANDBOX_DATABASE_URL", "foo"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(name: str, value: str) -> None:
     """The sentence names the variable."""
     with pytest.raises(SettingsError, match=name):
         Settings.from_environment({name: value})
+
+
+def test_a_refusal_says_what_may_be_written() -> None:
+    """The words of a closed list, or what the setting means."""
+    with pytest.raises(SettingsError, match="auto, standard, sandbox"):
+        Settings.from_environment({"ALMONER_LIMITS": "none"})
+    with pytest.raises(SettingsError, match="Port to listen on"):
+        Settings.from_environment({"ALMONER_PORT": "eighty"})
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import msgspec
 
 from almoner.app import create_web
 from almoner.bootstrap import Web, Work, make_gateway
+from almoner.charities.choose import CharityChooser
 from almoner.charities.seed_demo import seed_demo
 from almoner.operations.check import check
 from almoner.operations.match_gateway import Match
@@ -91,6 +92,11 @@ class Installation:
                 "WHERE state IN ('DISPATCHED', 'UNKNOWN')",
                 (age_s,),
             )
+
+    async def forget_charities(self) -> None:
+        """Let the give path look charities up again, as it does by itself after some seconds."""
+        await self.web.chooser.close()
+        self.web.chooser._known = CharityChooser(self.database)._known
 
     async def until_idle(self) -> None:
         """Wait until no gift is being carried out."""

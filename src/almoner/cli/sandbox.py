@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
@@ -63,6 +64,7 @@ async def _charges(settings: Settings) -> dict[str, Any]:
             }
             async for charge in gateway.charges()
         ]
+        rows.sort(key=itemgetter("transaction_id"))
     finally:
         await gateway.close()
     captured = sum(1 for row in rows if row["captured"])

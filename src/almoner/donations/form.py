@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -12,14 +13,16 @@ from email_validator import EmailNotValidError, validate_email
 from msgspec import Struct
 
 from almoner.charities.choose import ChosenCharity
+from almoner.donations.gift import fingerprint_of
 from almoner.money import EXPONENTS, Money, MoneyError
-from almoner.payments.card import Card, read_card
+from almoner.payments.card import Card, holds_card_number, read_card
 from almoner.platform.errors import FieldError, Problem
 
 NAME_LENGTH_MAX: Final = 100
 EMAIL_LENGTH_MAX: Final = 254
 LOCAL_PART_LENGTH_MAX: Final = 64
 NONCE_LENGTH_MAX: Final = 512
+UNKNOWN_FIELDS_NAMED_MAX: Final = 20
 LOCALES: Final = ("en", "zh-CN")
 
 _FIELDS: Final = frozenset(
@@ -28,7 +31,15 @@ _FIELDS: Final = frozenset(
         "payment_method_nonce", "payment_card", "form_token", "confirm_duplicate", "locale",
     )
 )  # fmt: skip
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_QUOTED_NAMES: Final = tuple(
+    f'"{name}"'.encode() for name in (*_FIELDS, "card_number", "expiration_date", "cvv")
+)
+_UNSEEN: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+    r"|[\ud800-\udfff]"
+)
+"""Control characters, and signs that cannot be seen or turn a line's direction."""
+
 _PLAIN_EMAIL: Final = re.compile(
     r"[a-z0-9]+(?:[._+-][a-z0-9]+){0,8}@(?:[a-z0-9]{1,30}(?:-[a-z0-9]{1,20})?\.){1,3}"
     r"(?:com|org|net|edu|gov|io|de|fr|uk|cn|jp|hk|in|ca|au|br|ch|nl|se|no|dk|es|it)"
@@ -71,11 +82,29 @@ class Form(Struct, frozen=True):
 def decode_body(body: bytes) -> dict[str, Any]:
     """The JSON object of a body. Raises Problem 400 `malformed_json`; nothing of it is repeated."""
     try:
+        if _may_repeat_a_name(body):
+            json.loads(body, object_pairs_hook=_without_repetition)
         return _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError, ArithmeticError):
         raise Problem(
-            400, "malformed_json", "The body cannot be read", "Send one JSON object in UTF-8."
+            400,
+            "malformed_json",
+            "The body cannot be read",
+            "Send one JSON object in UTF-8, each name once.",
         ) from None
+
+
+def _may_repeat_a_name(body: bytes) -> bool:
+    """Whether a closer look is due: a known name stands there twice, or a name may be disguised."""
+    return b"\\u" in body or any(body.count(name) > 1 for name in _QUOTED_NAMES)
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two values for one name: nobody can know which amount was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is repeated")
+    return found
 
 
 def read_form(body: dict[str, Any], bounds: AmountBounds) -> tuple[Form | None, list[FieldError]]:
@@ -98,10 +127,10 @@ def read_form(body: dict[str, Any], bounds: AmountBounds) -> tuple[Form | None, 
     locale = read(_locale)
     confirm_duplicate = read(_confirm_duplicate)
     read(_form_token)
+    unknown = [name for name in body if name not in _FIELDS]
     errors += [
         FieldError(_shown(name), "unknown_field", "This field is not known here; leave it out.")
-        for name in body
-        if name not in _FIELDS
+        for name in unknown[:UNKNOWN_FIELDS_NAMED_MAX]
     ]
     if errors:
         return None, errors
@@ -120,6 +149,26 @@ def read_form(body: dict[str, Any], bounds: AmountBounds) -> tuple[Form | None, 
         card=card,
     )
     return form, []
+
+
+def meaning_of(body: dict[str, Any]) -> bytes | None:
+    """The fingerprint of a body, whatever today's rules say of it.
+
+    None where a field is not even of the right kind: such a body was never taken.
+    """
+    names = [body.get("first_name"), body.get("last_name")]
+    email, charity_id, currency = body.get("email"), body.get("charity_id"), body.get("currency")
+    if not all(isinstance(text, str) for text in (*names, email, currency)):
+        return None
+    if isinstance(charity_id, bool) or not isinstance(charity_id, int):
+        return None
+    try:
+        money = Money.parse(body.get("amount"), str(currency))
+        _, email_normalised = normalise_email(str(email).strip())
+    except (MoneyError, EmailNotValidError):
+        return None
+    first_name, last_name = (str(name).strip() for name in names)
+    return fingerprint_of(charity_id, money, email_normalised, first_name, last_name)
 
 
 def check_charity(charity: ChosenCharity | None, currency: str | None) -> list[FieldError]:
@@ -155,7 +204,7 @@ def _text(body: dict[str, Any], field: str, length_max: int) -> str:
         raise _refuse(field, "empty", "Fill this in.")
     if len(value) > length_max:
         raise _refuse(field, "too_long", f"Use at most {length_max} characters.")
-    if _CONTROL.search(value):
+    if _UNSEEN.search(value):
         raise _refuse(field, "invalid_characters", "Use letters and ordinary signs only.")
     return value
 
@@ -164,11 +213,17 @@ def _name(body: dict[str, Any], field: str) -> str:
     name = _text(body, field, NAME_LENGTH_MAX)
     if _MARKUP_SIGNS.search(name):
         raise _refuse(field, "invalid_characters", "A name has no < or >.")
+    if not any(sign.isalnum() for sign in name):
+        raise _refuse(field, "invalid_characters", "A name has at least one letter.")
+    if holds_card_number(name):
+        raise _refuse(field, "card_number", "This looks like a card number. Write your name here.")
     return name
 
 
 def _email(body: dict[str, Any]) -> tuple[str, str]:
     text = _text(body, "email", EMAIL_LENGTH_MAX)
+    if holds_card_number(text):
+        raise _refuse("email", "card_number", "This looks like a card number, not an address.")
     try:
         return normalise_email(text)
     except EmailNotValidError:

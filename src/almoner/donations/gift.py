@@ -15,6 +15,21 @@ from almoner.payments.attempt import Attempt
 from almoner.payments.gateway import Instrument
 
 
+def fingerprint_of(
+    charity_id: int, money: Money, email_normalised: str, first_name: str, last_name: str
+) -> bytes:
+    """SHA-256 of the fields that carry meaning."""
+    meaning = (
+        charity_id,
+        money.amount_minor,
+        money.currency,
+        email_normalised,
+        first_name,
+        last_name,
+    )
+    return hashlib.sha256(msgspec.json.encode(meaning)).digest()
+
+
 class Gift(Struct, frozen=True):
     """What a donor asked for. Text is trimmed, the address also normalised."""
 
@@ -33,15 +48,13 @@ class Gift(Struct, frozen=True):
 
         The one-time nonce is left out, because a reloaded page makes a new one.
         """
-        meaning = (
+        return fingerprint_of(
             self.charity.charity_id,
-            self.money.amount_minor,
-            self.money.currency,
+            self.money,
             self.email_normalised,
             self.first_name,
             self.last_name,
         )
-        return hashlib.sha256(msgspec.json.encode(meaning)).digest()
 
 
 class Intent(Struct, frozen=True):
@@ -54,3 +67,9 @@ class Intent(Struct, frozen=True):
     attempt: Attempt
     gift: Gift
     created_ms: int
+
+    def look(self) -> int:
+        """A number of 64 bits that is equal for gifts of the same donor, charity and amount."""
+        gift = self.gift
+        text = f"{self.donor.donor_id}:{gift.charity.charity_id}:{gift.money}"
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)

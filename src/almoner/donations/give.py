@@ -11,17 +11,20 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
+from almoner.donations import queries
 from almoner.donations.answer import Answer, of_state, processing
 from almoner.donations.errors import InFlight, KeyReused, PossibleDuplicate
 from almoner.donations.facts import DonationFacts
 from almoner.donations.gift import Gift, Intent
 from almoner.donations.intend import Begun, Existing, Intended, LooksLikeSecond
 from almoner.donations.keys import RequestKey
+from almoner.donations.queries import Record
 from almoner.donations.settle import Settlement
 from almoner.donors.donor import Donor, donor_id_of
-from almoner.payments.attempt import IN_DOUBT, Attempt, AttemptState, attempt_id_of
+from almoner.payments.attempt import IN_DOUBT, Attempt, AttemptRow, AttemptState, attempt_id_of
 from almoner.payments.charge import Charging
 from almoner.payments.gateway import Charge, Observation, Seen, request_key_of
+from almoner.payments.latest import latest
 from almoner.payments.outcome import Outcome
 from almoner.payments.withdraw import withdraw
 from almoner.platform.batch import Batcher
@@ -114,6 +117,26 @@ class Giving:
             timer.cancel()
         return task.result() if task.done() else processing(_facts(intent), self._read_tokens)
 
+    async def recall(self, key: RequestKey, fingerprint: bytes | None) -> Answer | None:
+        """What is to be told of a gift that was taken under this key before; None if none was.
+
+        Raises KeyReused when it was another gift, InFlight, or DatabaseAway.
+        """
+        donation_id = key.donation_id(self._ids)
+        async with self._database.connection() as connection:
+            records = await queries.read_records(connection, [donation_id])
+            record = records.get(donation_id)
+            if record is None:
+                return None
+            attempts = await latest(connection, [(donation_id, record.donor_id)])
+        facts = await queries.read_facts(self._database, donation_id)
+        attempt = attempts.get(donation_id)
+        if facts is None or attempt is None or _was_withdrawn(record, attempt):
+            return None
+        if record.fingerprint != fingerprint:
+            raise KeyReused
+        return self._answer_now(record, attempt, facts)
+
     def release_donors(self) -> None:
         """Tell every donor whose gift is written down that it is being processed.
 
@@ -196,9 +219,12 @@ class Giving:
         )
 
     def _answer_existing(self, intent: Intent, existing: Existing) -> Answer:
-        record, attempt = existing.record, existing.attempt
-        if record.fingerprint != intent.fingerprint:
+        if existing.record.fingerprint != intent.fingerprint:
             raise KeyReused
+        return self._answer_now(existing.record, existing.attempt, _facts(intent))
+
+    def _answer_now(self, record: Record, attempt: AttemptRow, facts: DonationFacts) -> Answer:
+        """The stored answer, or else what the attempt's state calls for. Raises InFlight."""
         if record.response_status is not None and record.response_body is not None:
             return Answer(
                 record.response_status, record.response_body, record.donation_id, replayed=True
@@ -210,7 +236,7 @@ class Giving:
             attempt.decline_code,
             attempt.observed_ms or attempt.dispatched_ms,
         )
-        return of_state(_facts(intent), attempt.state, observed, self._read_tokens)
+        return of_state(facts, attempt.state, observed, self._read_tokens)
 
     def _withdraw_later(self, attempt: Attempt) -> None:
         """The stamp may have been committed although the database did not say so."""
@@ -229,6 +255,11 @@ class Giving:
             for attempt in attempts:
                 del self._unsent[attempt.attempt_id]
             log.info("unsent_attempts_withdrawn", count=len(attempts))
+
+
+def _was_withdrawn(record: Record, attempt: AttemptRow) -> bool:
+    """Stamped, never sent, and nobody was told anything: the key is as good as new."""
+    return attempt.state is AttemptState.NOT_SENT and record.response_status is None
 
 
 def _facts(intent: Intent) -> DonationFacts:

@@ -140,8 +140,14 @@ def _same_keys(
 
 
 async def _seconds(connection: Connection, new: Sequence[Intent]) -> dict[UUID, LooksLikeSecond]:
-    """Those that look like a second gift, by request id. A confirmed gift never does."""
+    """Those that look like a second gift, by request id. A confirmed gift never does.
+
+    Gifts that look alike are judged one after the other, also by two processes at once: whoever
+    comes second waits for the first one's commit and then sees it.
+    """
     asking = [intent for intent in new if not intent.gift.confirm_duplicate]
+    if asking:
+        await queries.lock_looks(connection, [intent.look() for intent in asking])
     seconds: dict[UUID, LooksLikeSecond] = {}
     first: dict[tuple[object, ...], UUID] = {}
     for intent in asking:

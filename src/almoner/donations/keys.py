@@ -70,6 +70,8 @@ def read_key(header: str | None, form_token: object, tokens: FormTokens) -> Requ
             "and the same one when you repeat a request. A plain script may instead take a "
             "form_token from GET /donation-form and send it in the body.",
         )
+    if form_token is not None:
+        raise Invalid([_form_token_error("conflict", "Send this or an Idempotency-Key, not both.")])
     if not _KEY.fullmatch(header):
         raise Problem(
             400,

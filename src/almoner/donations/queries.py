@@ -120,6 +120,18 @@ class AlikeDonation(Struct, frozen=True):
     recent: bool
 
 
+async def lock_looks(connection: Connection, looks: Sequence[int]) -> None:
+    """Let no other transaction judge gifts of these looks until this one ends.
+
+    In ascending order, so that two transactions never wait for each other in a circle.
+    """
+    await connection.execute(
+        "SELECT count(pg_advisory_xact_lock(look)) FROM unnest(%s::bigint[]) AS look",
+        (arrays.integers(sorted(set(looks))),),
+        prepare=True,
+    )
+
+
 async def alike(connection: Connection, intents: Sequence[Intent]) -> list[AlikeDonation]:
     """Donations of the same donor, charity and amount within a week.
 

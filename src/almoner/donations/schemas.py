@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 
 class GiftPaid(Struct, frozen=True):
@@ -49,23 +49,3 @@ class GiftNotPaid(Struct, frozen=True):
     charity_id: int
     charity_name: str
     read_token: str
-
-
-class FieldProblem(Struct, frozen=True):
-    """A field that cannot be used."""
-
-    field: str
-    code: str
-    message: str
-
-
-class ProblemView(Struct, frozen=True):
-    """RFC 9457 problem details."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str | UnsetType = UNSET
-    errors: list[FieldProblem] | UnsetType = UNSET
-    donation_id: str | UnsetType = UNSET

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from litestar import Router, post
 from msgspec import Struct
 
 from almoner.payments.charge import Charging
 from almoner.payments.gateway import Observation
-from almoner.payments.process import process, read_request
+from almoner.payments.process import ProcessRequest, process, read_request
 from almoner.platform.credentials import ServiceCredential
 from almoner.platform.db import Database
 from almoner.platform.http import AnyRequest
+from almoner.platform.openapi import Bodies
 
 
 class PaymentsApi(Struct, frozen=True):
@@ -19,6 +22,10 @@ class PaymentsApi(Struct, frozen=True):
     database: Database
     charging: Charging
     service: ServiceCredential
+
+
+BODIES: Final[Bodies] = {("/payment/process", "post"): ProcessRequest}
+"""What is sent to the call that reads its body by hand."""
 
 
 def routes(api: PaymentsApi) -> Router:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from almoner.platform.errors import FieldError
 
 _EXPIRY: Final = re.compile(r"(0[1-9]|1[0-2])/(\d{2}|\d{4})", re.ASCII)
+_DIGIT_RUN: Final = re.compile(r"[0-9](?:[ -]?[0-9]){12,18}")
 _FIELDS: Final = ("card_number", "expiration_date", "cvv")
 
 
@@ -90,6 +91,11 @@ def _check_cvv(cvv: str, number: str) -> list[FieldError]:
         digits = " or ".join(str(length) for length in expected)
         return [_error("cvv", "wrong_length", f"This card's security code has {digits} digits.")]
     return []
+
+
+def holds_card_number(text: str) -> bool:
+    """Whether 13 to 19 digits stand in a text that a card could have (with spaces or dashes)."""
+    return any(luhn_valid(re.sub(r"[ -]", "", run)) for run in _DIGIT_RUN.findall(text))
 
 
 def luhn_valid(digits: str) -> bool:

@@ -12,9 +12,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 import psycopg
+import structlog
 
 from almoner.platform.db import DatabaseAway
 from almoner.platform.errors import Unavailable
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,6 +27,8 @@ _AGAIN: Final = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
 )
+
+CLOSE_S: Final = 5.0
 
 Write = Callable[[Sequence[T]], Awaitable[Sequence[R]]]
 
@@ -63,11 +68,20 @@ class Batcher(Generic[T, R]):
         self._task = asyncio.create_task(self._run(), name=f"batcher {self.name}")
 
     async def close(self) -> None:
-        """Write what is waiting, then end."""
+        """Write what is waiting, then end.
+
+        What a database that is away keeps from being written is left after five seconds: whoever
+        reads the stamps later finds it.
+        """
         self._closing = True
         self._wake.set()
-        if self._task:
-            await self._task
+        if self._task is None:
+            return
+        await asyncio.wait({self._task}, timeout=CLOSE_S)
+        if not self._task.done():
+            log.warning("batcher_closed_unwritten", batcher=self.name, waiting=len(self._waiting))
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
     async def submit(self, item: T) -> R:
         """Write `item` with whatever else is there.

@@ -17,6 +17,21 @@ class FieldError(msgspec.Struct, frozen=True):
     message: str
 
 
+class ProblemView(msgspec.Struct, frozen=True):
+    """RFC 9457 problem details, as they are sent.
+
+    `errors` names the fields of a 422; `donation_id` is the first gift of a `possible_duplicate`.
+    """
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str | msgspec.UnsetType = msgspec.UNSET
+    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
+    donation_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class Problem(Exception):
     """An answer other than success. Raised anywhere, rendered once by `platform.http`.
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from almoner.money import EXPONENTS
+
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 class SettingsError(ValueError):
@@ -181,8 +186,27 @@ class Settings(Struct, frozen=True):
                 raise SettingsError(f"ALMONER_CURRENCIES: {code!r} is not one of {known}.")
         if not self.currencies:
             raise SettingsError("ALMONER_CURRENCIES: name at least one currency, such as USD.")
+        self._check_addresses()
         if self.secrets.secret_key and len(self.secrets.secret_key) < 32:
             raise SettingsError("ALMONER_SECRET_KEY: use at least 32 characters.")
+
+    def _check_addresses(self) -> None:
+        for field in ("database_url", "sandbox_database_url"):
+            url = getattr(self.servers, field)
+            if url and not _is_database_url(url):
+                raise SettingsError(
+                    f"{variable_name(field)}: write a libpq URL, postgresql://user@host/name."
+                )
+        if self.servers.redis_url and not self.servers.redis_url.startswith(_REDIS_SCHEMES):
+            raise SettingsError("ALMONER_REDIS_URL: write redis://host:port/0 or unix:///path.")
+        for part in self.web.trusted_proxies.split(","):
+            try:
+                ip_network(part.strip() or "127.0.0.1")
+            except ValueError:
+                raise SettingsError(
+                    "ALMONER_TRUSTED_PROXIES: write addresses or networks, such as 10.0.0.0/8, "
+                    "separated by commas."
+                ) from None
 
     @property
     def sandbox_url(self) -> str:
@@ -206,8 +230,27 @@ def _read(subject: type[Struct], environ: Mapping[str, str]) -> Struct:
         return msgspec.convert(given, subject, strict=False)
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$.")
-        name = variable_name(where.rstrip("`")) if where else "ALMONER_*"
-        raise SettingsError(f"{name}: {text}.") from None
+        field = where.rstrip("`")
+        raise SettingsError(f"{variable_name(field)}: {text}. {_wanted(subject, field)}") from None
+
+
+def _wanted(subject: type[Struct], field: str) -> str:
+    """What may be written: the words of a closed list, or else what the setting means."""
+    annotation = get_type_hints(subject, include_extras=True)[field]
+    kind, meta = get_args(annotation)
+    if get_origin(kind) is Literal:
+        return f"Use one of {', '.join(get_args(kind))}."
+    return str(meta.description)
+
+
+def _is_database_url(url: str) -> bool:
+    if not url.startswith(("postgresql://", "postgres://")):
+        return False
+    try:
+        conninfo_to_dict(url)
+    except ProgrammingError:
+        return False
+    return True
 
 
 def with_database_suffix(url: str, suffix: str) -> str:

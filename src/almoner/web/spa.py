@@ -7,8 +7,7 @@ from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from litestar import Response, route
-from litestar.enums import HttpMethod
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
@@ -68,9 +67,8 @@ def _read_file(path: Path, dist: Path) -> StaticFile:
 def spa_handler(files: dict[str, StaticFile]) -> HTTPRouteHandler:
     """The handler of every path that no API has."""
 
-    @route(
+    @get(
         ["/", "/{path:path}"],
-        http_method=[HttpMethod.GET, HttpMethod.HEAD],
         include_in_schema=False,
         sync_to_thread=False,
     )
@@ -115,7 +113,4 @@ def _file(request: AnyRequest, file: StaticFile) -> Response[bytes]:
         if coding in accepted:
             body, headers["Content-Encoding"] = encoded, coding
             break
-    headers["Content-Length"] = str(len(body))
-    if request.method == "HEAD":
-        body = b""
     return Response(body, media_type=file.media_type, headers=headers)
