@@ -30,7 +30,7 @@ class GivePlan(Struct, frozen=True):
 
     seconds: float = 15
     warm_up_s: float = 3
-    connections: int = 128
+    connections: int = 512
     web_processes: int = 2
     generator: Literal["own", "wrk"] = "own"
     gateway_ms: int = 50

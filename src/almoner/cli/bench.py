@@ -44,7 +44,7 @@ def bench() -> None:
 @app.command()
 def give(  # noqa: PLR0917 - Typer passes options by name
     seconds: Annotated[float, typer.Option(min=1, max=600, help="Measured time.")] = 15,
-    connections: Annotated[int, typer.Option(min=1, max=2000, help="Donors at once.")] = 128,
+    connections: Annotated[int, typer.Option(min=1, max=2000, help="Donors at once.")] = 512,
     warm_up: Annotated[float, typer.Option(min=0, max=60, help="Time before, uncounted.")] = 3,
     web_processes: WebProcesses = 2,
     generator: Annotated[
