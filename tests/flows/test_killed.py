@@ -65,6 +65,24 @@ async def test_kill_minus_nine_in_the_middle_of_charges(tmp_path: Path) -> None:
     assert found["attempts_open"] == 0
 
 
+async def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
+    """Killed under a charge, and nobody starts it again: every process ends by itself, although
+    the outcome cannot be written any more. The resolver of the next start finds it."""
+    running = Serving(tmp_path / "data", **QUICK)
+    async with running.client() as client:
+        gift = asyncio.create_task(give(client, str(uuid4()), "orphan@example.com"))
+        await asyncio.sleep(0.5)
+        assert running.survivors()
+        running.kill()
+        await gift
+
+    deadline = time.monotonic() + 40
+    while (left := running.survivors()) and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells us
+        await asyncio.sleep(0.5)
+
+    assert left == []
+
+
 async def test_a_killed_web_process_is_replaced_and_its_charges_are_found(tmp_path: Path) -> None:
     """One of the web processes dies under its charges; the supervisor starts another, the
     resolver finds what the dead one left."""

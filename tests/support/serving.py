@@ -88,6 +88,18 @@ class Serving:
                 found.append(int(entry.name))
         return found
 
+    def survivors(self) -> list[int]:
+        """Process ids of everything of ours that still runs on this data directory."""
+        mark = f"ALMONER_DATA_DIR={self.data_dir}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+            except (OSError, ValueError):
+                continue
+        return found
+
     def children_named(self, start: str) -> list[int]:
         """Process ids of direct children whose program's name starts like this."""
         found = []
