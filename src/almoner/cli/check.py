@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from almoner.cli.data_dir import DataDirOption, settings_for
 from almoner.platform.embedded.servers import servers
 from almoner.platform.errors import Unavailable
+from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
 
 BREACHED = 1
@@ -27,6 +28,7 @@ def check(
     Exit codes: 0 everything holds, 1 something is broken (it is named), 3 the database could not
     be asked. Safe at any time: it only reads, and gifts go on meanwhile.
     """
+    configure_logging("error", "auto")  # what is wrong is said below, in one sentence
     try:
         with servers(settings_for(data_dir)) as settings:
             result = asyncio.run(_check(settings, quiet=as_json))

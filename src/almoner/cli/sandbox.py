@@ -11,7 +11,11 @@ from rich.console import Console
 
 from almoner.cli.data_dir import DataDirOption, settings_for
 from almoner.platform.embedded.servers import servers
+from almoner.platform.errors import Unavailable
+from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
+
+COULD_NOT_LOOK = 3
 
 app = typer.Typer(help="The sandbox gateway.", no_args_is_help=True)
 
@@ -33,8 +37,13 @@ def charges(
     """
     import msgspec
 
+    configure_logging("error", "auto")
     with servers(settings_for(data_dir)) as settings:
-        found = asyncio.run(_charges(settings))
+        try:
+            found = asyncio.run(_charges(settings))
+        except Unavailable as error:
+            typer.echo(f"The record could not be read: {error}", err=True)
+            raise typer.Exit(COULD_NOT_LOOK) from None
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)))
         return

@@ -49,7 +49,9 @@ def configure_logging(level: str, log_format: str) -> None:
     )  # fmt: skip
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(max(logging.getLevelNamesMapping()[level.upper()], logging.WARNING))
+    # Also on the handler: some libraries set the levels of their own loggers.
+    handler.setLevel(max(logging.getLevelNamesMapping()[level.upper()], logging.WARNING))
+    root.setLevel(handler.level)
 
 
 def scrub(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
