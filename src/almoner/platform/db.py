@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -126,6 +128,7 @@ class Writer:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
 
     async def open(self) -> None:
         """Nothing yet: the first transaction connects."""
@@ -137,20 +140,31 @@ class Writer:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A transaction, committed at the end, rolled back by any exception.
+        """A transaction, committed at the end, rolled back by any exception; one at a time.
 
         Raises DatabaseAway when there is no connection or it is lost. The commit may then have
         happened: only what can be repeated without harm belongs in here.
         """
-        try:
-            connection = await self._connected()
-            async with connection.transaction():
-                yield connection
-        except UNREACHABLE as error:
-            if not is_away(error):
-                raise
-            await self.close()
-            raise DatabaseAway from error
+        async with self._turn:
+            try:
+                connection = await self._connected()
+                async with connection.transaction():
+                    yield connection
+            except UNREACHABLE as error:
+                if not is_away(error):
+                    raise
+                await self.close()
+                raise DatabaseAway from error
+            finally:
+                await self._drop_unless_idle()
+
+    async def _drop_unless_idle(self) -> None:
+        """Keep no connection that is left inside a transaction: its locks would stop others."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            return
+        if connection.info.transaction_status is not TransactionStatus.IDLE:
+            await connection.close()
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

@@ -50,7 +50,8 @@ class SandboxGateway:
         if self._made_from:
             await ensure_database(self._database_url, made_from=self._made_from)
         async with self._writer.transaction() as connection:
-            await truth.create_schema(connection)
+            if not self._prepared:
+                await truth.create_schema(connection)
         self._prepared = True
 
     async def charge(self, charge: Charge) -> Observation:
