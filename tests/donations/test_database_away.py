@@ -41,6 +41,21 @@ async def test_a_gift_that_cannot_be_written_is_not_charged_and_keeps_its_key(
     assert len(await almoner.charged()) == 2
 
 
+async def test_nobody_is_told_processing_before_the_gift_is_written_down(
+    wire: Wire, installation: Installations
+) -> None:
+    """The donor's wait ends while the database is away: no 202 for a gift that may never exist."""
+    almoner = await installation(database_url=wire.url, donor_wait_ms=100, database_wait_ms=600)
+    donor = Donor(almoner)
+    await donor.gives()
+    wire.cut()
+
+    answer = await donor.gives()
+
+    assert answer.status_code == 503
+    wire.mend()
+
+
 async def test_a_short_absence_is_waited_out(wire: Wire, installation: Installations) -> None:
     """The database is back within the wait: the donor notices nothing but the time."""
     almoner = await installation(database_url=wire.url, database_wait_ms=5_000)
