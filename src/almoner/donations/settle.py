@@ -10,18 +10,18 @@ from msgspec import Struct
 from almoner.donations import queries
 from almoner.donations.answer import Answer, of_state
 from almoner.donations.facts import DonationFacts
+from almoner.donations.postings import transfers_of
 from almoner.donations.status import STATUS_OF
 from almoner.events.event import Event
 from almoner.events.outbox import tell
-from almoner.ledger.accounts import charity_income, gateway_receivable
 from almoner.ledger.post import post
 from almoner.ledger.transfer import Transfer
-from almoner.payments.attempt import CAPTURED, AttemptRow, AttemptState
+from almoner.payments.attempt import AttemptRow, AttemptState
 from almoner.payments.outcome import Outcome
 from almoner.payments.record import current, record
 from almoner.platform.batch import Batcher
 from almoner.platform.db import Database, Writer
-from almoner.platform.ids import IdDeriver, Tokens, new_id, time_of
+from almoner.platform.ids import IdDeriver, Tokens, new_id
 
 
 class Settlement(Struct, frozen=True):
@@ -52,7 +52,7 @@ class SettlementWriter:
             applied = [s for s in settlements if s.outcome.attempt_id in moved]
             answers = {s.outcome.attempt_id: self._answer_of(s) for s in applied}
             async with connection.pipeline():
-                if transfers := [self._transfer(s) for s in applied if _is_capture(s)]:
+                if transfers := [t for s in applied for t in self._transfers(s)]:
                     await post(connection, transfers)
                 if events := [_event(s) for s in applied if s.outcome.state is not s.was]:
                     await tell(connection, events)
@@ -66,6 +66,11 @@ class SettlementWriter:
                     )
         return [answers[s.outcome.attempt_id] for s in settlements]
 
+    def _transfers(self, settlement: Settlement) -> list[Transfer]:
+        return transfers_of(
+            settlement.outcome, settlement.was, settlement.facts, settlement.gateway, self._ids
+        )
+
     def _answer_of(self, settlement: Settlement) -> Answer:
         outcome = settlement.outcome
         observed = (outcome.gateway_transaction_id, outcome.decline_code, outcome.finished_ms)
@@ -78,21 +83,6 @@ class SettlementWriter:
             row.observed_ms or facts.created_ms,
         )
         return of_state(facts, row.state, observed, self._read_tokens)
-
-    def _transfer(self, settlement: Settlement) -> Transfer:
-        outcome, facts = settlement.outcome, settlement.facts
-        return Transfer(
-            transfer_id=self._ids.derive(
-                "transfer", "capture", outcome.attempt_id.hex, at_ms=time_of(outcome.attempt_id)
-            ),
-            donor_id=facts.donor_id,
-            debit=gateway_receivable(settlement.gateway),
-            credit=charity_income(facts.charity_id),
-            money=facts.money,
-            source_kind="capture",
-            source_id=outcome.attempt_id,
-            posted_ms=outcome.finished_ms,
-        )
 
 
 class Settling:
@@ -110,10 +100,6 @@ class Settling:
         return await self._batcher.submit(
             Settlement(outcome, facts, attempt.gateway, attempt.state)
         )
-
-
-def _is_capture(settlement: Settlement) -> bool:
-    return settlement.outcome.state in CAPTURED and settlement.was not in CAPTURED
 
 
 _KIND_OF_STATUS = {

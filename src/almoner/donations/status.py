@@ -17,7 +17,6 @@ STATUS_OF: Final[dict[State, Status]] = {
     State.REQUIRES_ACTION: "processing",
     State.AUTHORIZED: "processing",
     State.NEEDS_REVIEW: "processing",
-    State.SETTLEMENT_FAILED: "processing",
     State.LATE_SUCCESS: "processing",
     State.SUBMITTED: "success",
     State.SETTLED: "success",
@@ -28,5 +27,6 @@ STATUS_OF: Final[dict[State, Status]] = {
     State.EXPIRED: "failure",
     State.ABANDONED: "failure",
     State.VOIDED: "failure",
+    State.SETTLEMENT_FAILED: "failure",
 }
 """`processing` stands for all that is not proved yet: it promises neither paid nor unpaid."""

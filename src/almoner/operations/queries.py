@@ -19,7 +19,7 @@ from almoner.platform.db import Database
 CAPTURED: Final = "('SUBMITTED', 'SETTLED', 'DISPUTED', 'LATE_SUCCESS')"
 LIVE: Final = (
     "('PREPARED', 'DISPATCHED', 'UNKNOWN', 'REQUIRES_ACTION', 'AUTHORIZED', 'SUBMITTED', "
-    "'SETTLED', 'DISPUTED', 'NEEDS_REVIEW', 'LATE_SUCCESS')"
+    "'SETTLED', 'DISPUTED', 'NEEDS_REVIEW')"
 )
 
 CAPTURED_TWICE: Final = f"""

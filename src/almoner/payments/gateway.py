@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from msgspec import Struct
@@ -51,6 +51,20 @@ class Seen(StrEnum):
     """Proved never to have left us."""
     UNKNOWN = "UNKNOWN"
     """Sent, and no answer that can be believed."""
+    WAIT = "WAIT"
+    """The same request is in flight there, or we ask too fast: ask again with the same key."""
+    DUPLICATE = "DUPLICATE"
+    """Rejected because one just like it was taken: look that one up."""
+    AUTHORIZED = "AUTHORIZED"
+    """Held, not taken."""
+    SETTLED = "SETTLED"
+    """Paid out to us."""
+    SETTLEMENT_FAILED = "SETTLEMENT_FAILED"
+    """Taken first, and in the end not paid out."""
+    VOIDED = "VOIDED"
+    """Taken or held, and given back in full before or after settlement."""
+    DISPUTED = "DISPUTED"
+    """The bank of the card objects."""
 
 
 class Observation(Struct, frozen=True):
@@ -63,12 +77,57 @@ class Observation(Struct, frozen=True):
 
 
 class RecordedCharge(Struct, frozen=True):
-    """A charge in a gateway's own books."""
+    """A charge in a gateway's own books. `captured` is false once it was given back in full."""
 
     order_id: str
     gateway_transaction_id: str
     money: Money
     captured: bool
+    seen: Seen = Seen.SUBMITTED
+    charged_ms: int = 0
+
+
+class Reversal(Struct, frozen=True):
+    """What became of asking for money to be given back.
+
+    `done` is proof; `kind` is what was done, a void or a refund. Not done means not known: ask
+    again with the same request key.
+    """
+
+    done: bool
+    kind: Literal["void", "refund"] | None = None
+    gateway_code: str | None = None
+
+
+class SettledCharge(Struct, frozen=True):
+    """One line of a settlement report. `fee_minor` is what the gateway kept of `money`."""
+
+    payout_id: str
+    order_id: str
+    gateway_transaction_id: str
+    money: Money
+    fee_minor: int
+
+
+class Payout(Struct, frozen=True):
+    """What a gateway paid to our bank at once. `net_minor` is what arrived; times since 1970."""
+
+    payout_id: str
+    currency: str
+    net_minor: int
+    paid_ms: int
+
+
+class Notice(Struct, frozen=True):
+    """What a webhook says. Nothing of it is believed: it only makes us look.
+
+    `external_id` tells one delivery of an event from another event; `order_ids` are the charges
+    to look at.
+    """
+
+    external_id: str
+    kind: str
+    order_ids: tuple[str, ...]
 
 
 class Gateway(Protocol):
@@ -89,6 +148,39 @@ class Gateway(Protocol):
         An observation of UNKNOWN means that the gateway could not be asked.
         """
         ...
+
+
+class Reverses(Protocol):
+    """A gateway that can give money back."""
+
+    async def reverse(
+        self, order_id: str, gateway_transaction_id: str, money: Money, request_key: str
+    ) -> Reversal:
+        """Void the charge, or refund it in full where that is too late.
+
+        The same request key gives back once. Does not raise for what the outside world does.
+        """
+        ...
+
+
+class SettlesInBatches(Protocol):
+    """A gateway that reports what it paid out."""
+
+    def payouts(self, after: str) -> AsyncIterator[tuple[Payout, Sequence[SettledCharge]]]:
+        """Payouts with their charges, the oldest first, from the one behind the id `after` on."""
+        ...
+
+
+class Notifies(Protocol):
+    """A gateway that sends webhooks."""
+
+    def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
+        """What a webhook says. Raises Forged unless its signature, over the raw bytes, is right."""
+        ...
+
+
+class Forged(ValueError):
+    """A webhook whose signature or form is not the gateway's."""
 
 
 class ListsCharges(Protocol):

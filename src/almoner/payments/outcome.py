@@ -31,3 +31,4 @@ class Outcome(Struct, frozen=True):
     next_check_ms: int | None = None
     checks: int = 0
     misses: int = 0
+    fee_minor: int = 0

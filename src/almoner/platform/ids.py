@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import time
 from base64 import urlsafe_b64encode
 from typing import Final
 from uuid import UUID
+
+from almoner.platform.clock import now_ms, random_bytes
 
 _TIME_BITS: Final = 80
 _PLAUSIBLE_MS: Final = range(1_600_000_000_000, 4_000_000_000_000)
@@ -16,7 +16,7 @@ _PLAUSIBLE_MS: Final = range(1_600_000_000_000, 4_000_000_000_000)
 
 def new_id() -> UUID:
     """A UUIDv7: sorts by the time it was made."""
-    return _shape(int.from_bytes(os.urandom(16)), version=7, at_ms=time.time_ns() // 1_000_000)
+    return _shape(int.from_bytes(random_bytes(16)), version=7, at_ms=now_ms())
 
 
 class IdDeriver:

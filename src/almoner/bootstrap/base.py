@@ -1,0 +1,95 @@
+"""What every role needs, and what no role can start without."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from typing import Protocol
+
+from almoner.donations.form import AmountBounds
+from almoner.platform.cache import Cache, open_cache
+from almoner.platform.credentials import ServiceCredential
+from almoner.platform.db import Database
+from almoner.platform.http import ClientAddress, client_address_reader
+from almoner.platform.ids import IdDeriver, Tokens
+from almoner.platform.probes import Probes
+from almoner.platform.schema import REVISION
+from almoner.platform.settings import Settings, SettingsError
+
+
+class Base:
+    """What every role needs: database, cache, ids. Made outside the loop, opened inside it."""
+
+    def __init__(self, settings: Settings) -> None:
+        require(settings)
+        self.settings = settings
+        secret_key = settings.secrets.secret_key
+        self.ids = IdDeriver(secret_key)
+        self.read_tokens = Tokens(secret_key, "read")
+        self.database = Database(settings.servers.database_url)
+        self.cache: Cache | None = (
+            open_cache(settings.servers.redis_url) if settings.servers.redis_url else None
+        )
+        self.client_address: ClientAddress = client_address_reader(settings.web.trusted_proxies)
+        self.service = ServiceCredential(settings.secrets.service_token)
+        self.probes = Probes(
+            self.database, self.cache, REVISION, settings.web.metrics_token, self.client_address
+        )
+        self._stack = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Connect and start. A server that is away now may come later."""
+        await self.database.open()
+        self._stack.push_async_callback(self.database.close)
+        if self.cache is not None:
+            self._stack.push_async_callback(self.cache.aclose)
+
+    async def close(self) -> None:
+        """Finish what is under way and give everything back, the last thing opened first."""
+        await self._stack.aclose()
+
+    async def start(self, *parts: Opens) -> None:
+        """Open parts one after the other; they are closed in the opposite order."""
+        for part in parts:
+            await part.open()
+            self._stack.push_async_callback(part.close)
+
+
+class Opens(Protocol):
+    """Something that is opened in the loop and closed before it ends."""
+
+    async def open(self) -> None:
+        """Start."""
+        ...
+
+    async def close(self) -> None:
+        """End."""
+        ...
+
+
+def bounds_of(settings: Settings) -> AmountBounds:
+    """What a gift may be. Raises SettingsError when a bound is no amount."""
+    try:
+        least, most = Decimal(settings.giving.amount_min), Decimal(settings.giving.amount_max)
+    except ArithmeticError:
+        raise SettingsError("ALMONER_AMOUNT_MIN, ALMONER_AMOUNT_MAX: write numbers.") from None
+    if not 0 < least <= most < Decimal(10**12):
+        raise SettingsError("ALMONER_AMOUNT_MIN must be above 0 and not above ALMONER_AMOUNT_MAX.")
+    return AmountBounds(least, most, tuple(settings.currencies))
+
+
+def require(settings: Settings) -> None:
+    """Raise SettingsError for what a role cannot start without."""
+    if not settings.servers.database_url:
+        raise SettingsError(
+            "ALMONER_DATABASE_URL is not set. `almoner serve` brings its own database."
+        )
+    if not settings.secrets.secret_key:
+        example = secrets.token_urlsafe(32)
+        raise SettingsError(
+            f"ALMONER_SECRET_KEY is not set. Use a random text on every node, such as {example}"
+        )
+    if settings.gateway.payments_url and not settings.secrets.service_token:
+        raise SettingsError("ALMONER_PAYMENTS_URL needs ALMONER_SERVICE_TOKEN.")
+    bounds_of(settings)

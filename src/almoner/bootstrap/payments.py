@@ -1,0 +1,26 @@
+"""The payments role, which is the only one with gateway credentials when it runs alone."""
+
+from __future__ import annotations
+
+from almoner.bootstrap.base import Base
+from almoner.bootstrap.gateways import make_gateway
+from almoner.payments.api import PaymentsApi
+from almoner.payments.charge import LocalCharging
+from almoner.platform.settings import Settings
+
+
+class Payments(Base):
+    """The payments role alone: the only process that holds gateway credentials."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._gateway = make_gateway(settings)
+        charging = LocalCharging(
+            {self._gateway.name: self._gateway}, deadline_ms=settings.gateway.gateway_deadline_ms
+        )
+        self.payments = PaymentsApi(self.database, charging, self.service)
+
+    async def open(self) -> None:
+        """See `Base.open`."""
+        await super().open()
+        await self.start(self._gateway)

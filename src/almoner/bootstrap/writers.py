@@ -1,0 +1,33 @@
+"""The batchers through which everything about money is written."""
+
+from __future__ import annotations
+
+from almoner.bootstrap.base import Base
+from almoner.donations.answer import Answer
+from almoner.donations.gift import Intent
+from almoner.donations.intend import Intended, IntentWriter
+from almoner.donations.settle import Settlement, SettlementWriter
+from almoner.platform.batch import Batcher
+from almoner.platform.db import Writer
+
+_RESOLVER_GRACE_MS = 5_000
+
+
+def make_settlements(base: Base, writer: Writer) -> Batcher[Settlement, Answer]:
+    """The writer of outcomes.
+
+    What a gateway did is true whatever the database says, so it is written again for as long as
+    it takes.
+    """
+    settlements = SettlementWriter(writer, base.ids, base.read_tokens)
+    return Batcher("settlements", settlements.write, retry_for_ms=None)
+
+
+def make_intents(base: Base, writer: Writer) -> Batcher[Intent, Intended]:
+    """The writer of intents. A donor waits for it, so it gives up after a while."""
+    intents = IntentWriter(
+        writer,
+        base.ids,
+        check_after_ms=base.settings.gateway.gateway_deadline_ms + _RESOLVER_GRACE_MS,
+    )
+    return Batcher("intents", intents.write, retry_for_ms=base.settings.giving.database_wait_ms)
