@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,10 +14,11 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 REQUESTS: Final = Counter(
     "almoner_http_requests", "Requests answered.", ["method", "route", "status"]
@@ -29,6 +31,33 @@ SECONDS: Final = Histogram(
 )
 GIFTS: Final = Counter("almoner_gifts", "Answers to donors, by what they were told.", ["told"])
 RESOLVED: Final = Counter("almoner_attempts_looked_up", "Look-ups of charges in doubt.")
+GATEWAY_CALLS: Final = Counter(
+    "almoner_gateway_calls",
+    "Calls to gateways, by what was seen.",
+    ["gateway", "operation", "seen"],
+)
+GATEWAY_RETRIES: Final = Counter(
+    "almoner_gateway_retries",
+    "Charges that were provably not sent: sent again, or not for want of budget.",
+    ["gateway", "result"],
+)
+GATEWAY_FAULTS: Final = Counter(
+    "almoner_gateway_faults",
+    "Requests that a gateway refused as malformed or not allowed. Any is a reason to look.",
+    ["gateway", "operation", "code"],
+)
+GATEWAY_IN_FLIGHT: Final = Gauge(
+    "almoner_gateway_in_flight",
+    "Calls to gateways under way.",
+    ["gateway", "operation"],
+    multiprocess_mode="livesum",
+)
+BREAKER_STATE: Final = Gauge(
+    "almoner_breaker_state",
+    "Of the worst process: 0 closed, 1 half open, 2 open.",
+    ["gateway", "operation"],
+    multiprocess_mode="livemax",
+)
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -73,6 +102,15 @@ def exposition() -> tuple[bytes, str]:
     """The metrics of this process, or of all of them where they share a folder."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY), _CONTENT_TYPE
+    _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library has no types
     return generate_latest(registry), _CONTENT_TYPE
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Gauges of a process that was killed would stand for ever; counters must."""
+    for file in folder.glob("gauge_live*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if not Path("/proc", pid).exists():
+            mark_process_dead(int(pid), str(folder))  # type: ignore[no-untyped-call]
