@@ -15,6 +15,7 @@ from almoner.bootstrap import Payments
 from almoner.money import Money
 from almoner.payments.gateway import Charge, Instrument
 from almoner.payments.remote import RemoteCharging
+from almoner.payments.send import SendRules
 from support.donor import Donor
 from support.installation import SERVICE_TOKEN, Installation, Installations
 
@@ -243,7 +244,9 @@ async def test_each_answer_of_the_payments_role_has_one_meaning(
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", unused_tcp_port)
-    remote = RemoteCharging(f"http://127.0.0.1:{unused_tcp_port}", "token", deadline_ms=2_000)
+    remote = RemoteCharging(
+        f"http://127.0.0.1:{unused_tcp_port}", "token", SendRules(deadline_ms=2_000)
+    )
     await remote.open()
 
     observation = await remote.charge(
@@ -263,7 +266,9 @@ async def test_a_connection_that_breaks_is_a_doubt(unused_tcp_port: int) -> None
         writer.transport.abort()
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", unused_tcp_port)
-    remote = RemoteCharging(f"http://127.0.0.1:{unused_tcp_port}", "token", deadline_ms=2_000)
+    remote = RemoteCharging(
+        f"http://127.0.0.1:{unused_tcp_port}", "token", SendRules(deadline_ms=2_000)
+    )
     await remote.open()
 
     observation = await remote.charge(

@@ -32,6 +32,7 @@ class Installation:
             "secret_key": SECRET_KEY,
             "service_token": SERVICE_TOKEN,
             "sandbox_latency_ms": 5,
+            "gateway_pause_ms": 5,
             **given,
         }
         self.expected_broken: list[str] = []

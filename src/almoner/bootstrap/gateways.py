@@ -1,12 +1,19 @@
-"""Pick the gateway, and how it is reached: in this process or through the payments role."""
+"""Pick the gateway, how it is reached, and by which rules it is asked."""
 
 from __future__ import annotations
 
 from almoner.bootstrap.base import Opens
+from almoner.payments.breaker import BreakerRules
 from almoner.payments.charge import LocalCharging
+from almoner.payments.gateway import Gateway
 from almoner.payments.gateways.sandbox.gateway import SandboxGateway
+from almoner.payments.guard import GuardRules
+from almoner.payments.look_up import LookingUp, LookUpRules
 from almoner.payments.remote import RemoteCharging
+from almoner.payments.send import SendRules
 from almoner.platform.settings import Settings
+
+_PAUSE_MAX_MS = 20_000
 
 
 def make_gateway(settings: Settings) -> SandboxGateway:
@@ -14,15 +21,61 @@ def make_gateway(settings: Settings) -> SandboxGateway:
     return SandboxGateway(
         settings.sandbox_url,
         made_from="" if settings.servers.sandbox_database_url else settings.servers.database_url,
-        latency_ms=settings.gateway.sandbox_latency_ms,
+        latency_ms=settings.sandbox.sandbox_latency_ms,
     )
 
 
 def make_charging(settings: Settings) -> tuple[Opens, LocalCharging | RemoteCharging]:
     """What has to be opened for charging, and how to charge."""
-    deadline_ms = settings.gateway.gateway_deadline_ms
     if url := settings.gateway.payments_url:
-        remote = RemoteCharging(url, settings.secrets.service_token, deadline_ms=deadline_ms)
+        remote = RemoteCharging(url, settings.secrets.service_token, send_rules(settings))
         return remote, remote
     gateway = make_gateway(settings)
-    return gateway, LocalCharging({gateway.name: gateway}, deadline_ms=deadline_ms)
+    return gateway, make_local_charging(settings, gateway)
+
+
+def make_local_charging(settings: Settings, gateway: Gateway) -> LocalCharging:
+    """Charging at this gateway, in this process."""
+    gateways = {gateway.name: gateway}
+    return LocalCharging(gateways, send_rules(settings), make_looking_up(settings, gateway))
+
+
+def make_looking_up(settings: Settings, gateway: Gateway) -> LookingUp:
+    """Look-ups at this gateway, with a budget of their own."""
+    rules = settings.resolver
+    return LookingUp(
+        {gateway.name: gateway},
+        LookUpRules(
+            deadline_ms=settings.gateway.gateway_deadline_ms,
+            per_second=rules.look_ups_per_second,
+            guard=GuardRules(
+                in_flight_max=rules.look_ups_in_flight_max,
+                wait_ms=settings.gateway.gateway_deadline_ms,
+                breaker=_breaker_rules(settings),
+            ),
+        ),
+    )
+
+
+def send_rules(settings: Settings) -> SendRules:
+    """The rules by which a charge is sent."""
+    given = settings.gateway
+    return SendRules(
+        deadline_ms=given.gateway_deadline_ms,
+        retries_max=given.gateway_retries,
+        retry_within_ms=settings.giving.donor_wait_ms,
+        pause_ms=given.gateway_pause_ms,
+        pause_max_ms=max(_PAUSE_MAX_MS, given.gateway_pause_ms),
+        guard=GuardRules(
+            in_flight_max=given.gateway_in_flight_max,
+            wait_ms=given.gateway_place_wait_ms,
+            breaker=_breaker_rules(settings),
+        ),
+    )
+
+
+def _breaker_rules(settings: Settings) -> BreakerRules:
+    given = settings.gateway
+    return BreakerRules(
+        calls_min=given.gateway_breaker_calls, open_s=given.gateway_breaker_open_ms / 1000
+    )

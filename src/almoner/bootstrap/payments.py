@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from almoner.bootstrap.base import Base
-from almoner.bootstrap.gateways import make_gateway
+from almoner.bootstrap.gateways import make_gateway, make_local_charging
 from almoner.payments.api import PaymentsApi
-from almoner.payments.charge import LocalCharging
 from almoner.platform.settings import Settings
 
 
@@ -15,9 +14,7 @@ class Payments(Base):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._gateway = make_gateway(settings)
-        charging = LocalCharging(
-            {self._gateway.name: self._gateway}, deadline_ms=settings.gateway.gateway_deadline_ms
-        )
+        charging = make_local_charging(settings, self._gateway)
         self.payments = PaymentsApi(self.database, charging, self.service)
 
     async def open(self) -> None:

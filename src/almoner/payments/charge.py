@@ -1,44 +1,47 @@
-"""Charge: one call to the gateway, inside a deadline of our own."""
+"""Charge: how an attempt that was stamped gets charged by a gateway."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from typing import Protocol
 
-import structlog
-
 from almoner.payments.gateway import Charge, Gateway, Observation, Seen
-
-log = structlog.get_logger(__name__)
+from almoner.payments.look_up import LookingUp
+from almoner.payments.send import LookUp, Sender, SendRules
 
 
 class Charging(Protocol):
     """How the web process gets an attempt charged: in this process, or by the payments role."""
 
     async def charge(self, gateway_name: str, charge: Charge) -> Observation:
-        """Send one stamped attempt and tell what was seen. Never raises for the outside world."""
+        """Send one stamped attempt and tell what was seen. Never raises for the outside world.
+
+        SUBMITTED, DECLINED, NOT_SENT or UNKNOWN.
+        """
         ...
 
 
 class LocalCharging:
     """Charges in this process."""
 
-    def __init__(self, gateways: dict[str, Gateway], *, deadline_ms: int) -> None:
-        self._gateways = gateways
-        self._deadline_s = deadline_ms / 1000
+    def __init__(
+        self, gateways: Mapping[str, Gateway], rules: SendRules, looking_up: LookingUp
+    ) -> None:
+        self._senders = {
+            name: Sender(name, gateway.charge, rules, look_up=_looks_up(looking_up, name))
+            for name, gateway in gateways.items()
+        }
 
     async def charge(self, gateway_name: str, charge: Charge) -> Observation:
-        """See `Charging.charge`.
+        """See `Charging.charge`."""
+        sender = self._senders.get(gateway_name)
+        if sender is None:
+            return Observation(Seen.NOT_SENT, gateway_code="gateway_not_configured")
+        return await sender.send(charge)
 
-        The deadline is ours because a vendor's time-out is for each read from the socket: an
-        answer that drips can take ten times as long. What we do not understand is UNKNOWN, as the
-        charge may have happened.
-        """
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._gateways[gateway_name].charge(charge)
-        except TimeoutError:
-            return Observation(Seen.UNKNOWN, gateway_code="deadline")
-        except Exception as error:
-            log.exception("gateway_call_failed", gateway=gateway_name, error=type(error).__name__)
-            return Observation(Seen.UNKNOWN, gateway_code=type(error).__name__)
+
+def _looks_up(looking_up: LookingUp, gateway_name: str) -> LookUp:
+    async def look_up(order_id: str) -> Observation | None:
+        return await looking_up.look_up(gateway_name, order_id)
+
+    return look_up

@@ -13,6 +13,8 @@ DONOR_WORDS: Final[dict[str, str]] = {
     "gateway_unreachable": "The payment provider could not be reached. You were not charged.",
     "payment_details_used": "These payment details were used before. You were not charged; "
     "please enter the card again.",
+    "payment_misconfigured": "The payment could not be made because of a mistake on our side. "
+    "You were not charged.",
     "not_charged": "The payment did not reach the bank. You were not charged.",
 }
 

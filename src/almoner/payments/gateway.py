@@ -68,12 +68,16 @@ class Seen(StrEnum):
 
 
 class Observation(Struct, frozen=True):
-    """What is known of a charge after a call. `gateway_code` is the gateway's own word for it."""
+    """What is known of a charge after a call. `gateway_code` is the gateway's own word for it.
+
+    `our_fault` marks a request that the gateway refused as malformed or not allowed.
+    """
 
     seen: Seen
     gateway_transaction_id: str | None = None
     decline_code: str | None = None
     gateway_code: str | None = None
+    our_fault: bool = False
 
 
 class RecordedCharge(Struct, frozen=True):

@@ -118,13 +118,67 @@ class Gateway(Struct, frozen=True):
         int,
         _doc("Our own deadline around one call to the gateway.", ge=100, le=300_000),
     ] = 65_000
+    gateway_in_flight_max: Annotated[
+        int,
+        _doc("Charges of one process at once; more wait for a place.", ge=1, le=100_000),
+    ] = 1_024
+    gateway_place_wait_ms: Annotated[
+        int,
+        _doc("How long a charge waits for a place before it is given up unsent.", ge=0, le=60_000),
+    ] = 1_000
+    gateway_retries: Annotated[
+        int,
+        _doc("How often a charge that was provably not sent is sent again.", ge=0, le=2),
+    ] = 2
+    gateway_pause_ms: Annotated[
+        int,
+        _doc("Least pause before a charge is sent again; it grows at random.", ge=1, le=20_000),
+    ] = 500
+    gateway_breaker_calls: Annotated[
+        int,
+        _doc(
+            "Calls within 30 s before the breaker may open, which is when half of them failed.",
+            ge=2,
+            le=100_000,
+        ),
+    ] = 20
+    gateway_breaker_open_ms: Annotated[
+        int,
+        _doc("How long the breaker stays open at first; longer each time.", ge=10, le=600_000),
+    ] = 5_000
     payments_url: Annotated[
         str,
         _doc("Where `almoner payments` runs; empty means in this process."),
     ] = ""
+
+
+class Sandbox(Struct, frozen=True):
+    """How the sandbox gateway behaves. It moves no money."""
+
     sandbox_latency_ms: Annotated[
         int, _doc("How long the sandbox gateway takes to answer.", ge=0, le=60_000)
     ] = 300
+    sandbox_faults: Annotated[
+        str,
+        _doc(
+            "Faults by chance, each with its probability, then a seed for the dice: "
+            "`lost_reset:0.02,slow:0.1;seed=7`."
+        ),
+    ] = ""
+    sandbox_webhook_url: Annotated[
+        str,
+        _doc(
+            "Where the sandbox sends its webhooks. `almoner serve` fills in its own address; "
+            "left empty elsewhere, none are sent."
+        ),
+    ] = ""
+    sandbox_webhook_secret: Annotated[
+        str,
+        _doc(
+            "What the sandbox signs its webhooks with. Left empty, it follows from "
+            "`ALMONER_SECRET_KEY`."
+        ),
+    ] = ""
 
 
 class Resolver(Struct, frozen=True):
@@ -139,6 +193,12 @@ class Resolver(Struct, frozen=True):
     resolver_second_miss_s: Annotated[
         int, _doc("Age of a charge before a second missed look-up proves it absent.", ge=1)
     ] = 900
+    look_ups_in_flight_max: Annotated[
+        int, _doc("Look-ups of one process at once.", ge=1, le=1_000)
+    ] = 16
+    look_ups_per_second: Annotated[
+        int, _doc("Look-ups of one process in a second.", ge=1, le=10_000)
+    ] = 50
 
 
 class Logging(Struct, frozen=True):
@@ -153,7 +213,16 @@ class Logging(Struct, frozen=True):
     ] = "auto"
 
 
-SUBJECTS: tuple[type[Struct], ...] = (Servers, Web, Secrets, Giving, Gateway, Resolver, Logging)
+SUBJECTS: tuple[type[Struct], ...] = (
+    Servers,
+    Web,
+    Secrets,
+    Giving,
+    Gateway,
+    Sandbox,
+    Resolver,
+    Logging,
+)
 
 
 class Settings(Struct, frozen=True):
@@ -164,6 +233,7 @@ class Settings(Struct, frozen=True):
     secrets: Secrets = Secrets()
     giving: Giving = Giving()
     gateway: Gateway = Gateway()
+    sandbox: Sandbox = Sandbox()
     resolver: Resolver = Resolver()
     logging: Logging = Logging()
 
