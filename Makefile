@@ -14,7 +14,7 @@ NODE_STAMP := frontend/node_modules/.installed
 WEB := src/almoner/web/dist/index.html
 WEB_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -name '*.test.*')
 
-.PHONY: run setup web test test-setup test-python test-web test-browser lint bench lock clean help
+.PHONY: run setup web test test-setup test-python test-web test-browser lint bench chaos lock clean help
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -75,6 +75,11 @@ test-python: test-setup
 bench: setup
 	$(BIN)/almoner bench give --json
 	$(BIN)/almoner bench list --json --install
+
+## make chaos      ten thousand gifts while processes are killed and frozen; then the audit
+CHAOS ?= --donations 10000
+chaos: test-setup
+	PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
 
 ## make lock       choose dependency versions again (needs uv)
 lock:

@@ -17,6 +17,7 @@ from almoner.platform.embedded.servers import servers
 from almoner.platform.settings import Servers, Settings
 from support.donor import Donor
 from support.installation import Installation, Installations
+from support.tamper import superuser_url
 
 _numbers = itertools.count(1)
 
@@ -51,7 +52,8 @@ def new_database(embedded: Settings, template: str) -> Iterator[Callable[..., st
         return database_url_of(embedded.servers.database_url, name)
 
     yield make
-    with psycopg.connect(admin_url, autocommit=True) as connection:
+    # As superuser, because autovacuum may be in there as one.
+    with psycopg.connect(superuser_url(admin_url), autocommit=True) as connection:
         for name in made:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 

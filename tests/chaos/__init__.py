@@ -1,0 +1,1 @@
+"""Chaos: a real `almoner serve` under load and under fire, and then three truths compared."""
