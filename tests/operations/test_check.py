@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from almoner.operations.invariants import INVARIANTS
+from almoner.operations.invariants import CHECKS, INVARIANTS
 from support.donor import Donor
 from support.installation import Installation
 from support.tamper import tamper
+from tidy.project import ROOT
 
 ATTEMPT_COPY = """
     INSERT INTO payment_attempt
@@ -43,12 +44,23 @@ BREACHES: dict[str, list[str]] = {
     "posting_is_captured": ["UPDATE payment_attempt SET gateway_transaction_id = NULL, "
                             "state = 'NOT_CHARGED'"],
     "paid_is_told": ["DELETE FROM event"],
+    "attempt_has_donation": ["DELETE FROM donation"],
+    "given_back_was_captured": [
+        "UPDATE ledger_entry SET amount_minor = -amount_minor"
+    ],
 }  # fmt: skip
 
 
 def test_every_invariant_has_a_breach_in_this_file() -> None:
     """A new check must come with the proof that it can fail."""
-    assert set(BREACHES) == {invariant.name for invariant in INVARIANTS}
+    assert set(BREACHES) == set(CHECKS)
+
+
+def test_every_number_of_the_list_has_its_class() -> None:
+    """Eighteen, each once; one without a check says who shows it, or with what it comes."""
+    assert [invariant.number for invariant in INVARIANTS] == list(range(1, 19))
+    assert all(i.checks or i.shown_by or i.to_come for i in INVARIANTS)
+    assert [path for i in INVARIANTS for path in i.shown_by if not (ROOT / path).is_file()] == []
 
 
 @pytest.mark.parametrize("name", BREACHES)

@@ -15,7 +15,7 @@ from almoner.bootstrap import Web, Work, make_gateway
 from almoner.charities.choose import CharityChooser
 from almoner.charities.seed_demo import seed_demo
 from almoner.operations.check import check
-from almoner.operations.match_gateway import Match
+from almoner.operations.view import View
 from almoner.platform.settings import SUBJECTS, Settings
 
 Installations = Callable[..., Coroutine[Any, Any, "Installation"]]
@@ -114,7 +114,7 @@ class Installation:
         gateway = make_gateway(self.settings)
         await gateway.open()
         try:
-            return [f.name async for f in check(self.database, gateway, Match()) if not f.holds]
+            return [f.name async for f in check(View(self.database, gateway)) if not f.holds]
         finally:
             await gateway.close()
 

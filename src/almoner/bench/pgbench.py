@@ -17,7 +17,8 @@ from almoner.bench.cpu import cpu_s, ended_children_s, machine_busy_s, others_s,
 from almoner.bench.errors import BenchError
 from almoner.charities.seed_demo import seed_demo
 from almoner.migrations.run import upgrade
-from almoner.operations.invariants import INVARIANTS, examine
+from almoner.operations.invariants import INVARIANTS
+from almoner.operations.view import View
 from almoner.platform.db import Database
 from almoner.platform.embedded.cluster import SERVER_ENVIRONMENT
 from almoner.platform.embedded.data_dir import DataDir
@@ -197,9 +198,11 @@ class _Pgbench:
                 if found[table] != written * count
             ]
             for invariant in INVARIANTS:
-                finding = await examine(database, invariant)
-                if not finding.holds:
-                    faults.append(f"{finding.name}: {finding.breaches} times")
+                faults += [
+                    f"{finding.name}: {finding.breaches} times"
+                    async for finding in invariant.look(View(database))
+                    if not finding.holds
+                ]
             return await queries.server_settings(database), faults
         finally:
             await database.close()

@@ -7,6 +7,7 @@ from almoner.payments.breaker import BreakerRules
 from almoner.payments.charge import LocalCharging
 from almoner.payments.gateway import Gateway
 from almoner.payments.gateways.sandbox.gateway import SandboxGateway
+from almoner.payments.gateways.sandbox.sign import derived_secret
 from almoner.payments.guard import GuardRules
 from almoner.payments.look_up import LookingUp, LookUpRules
 from almoner.payments.remote import RemoteCharging
@@ -22,6 +23,8 @@ def make_gateway(settings: Settings) -> SandboxGateway:
         settings.sandbox_url,
         made_from="" if settings.servers.sandbox_database_url else settings.servers.database_url,
         latency_ms=settings.sandbox.sandbox_latency_ms,
+        webhook_secret=settings.sandbox.sandbox_webhook_secret
+        or derived_secret(settings.secrets.secret_key),
     )
 
 

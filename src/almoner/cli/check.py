@@ -48,11 +48,11 @@ def check(
 async def _check(settings: Settings, *, quiet: bool) -> dict[str, Any]:
     from almoner.bootstrap import make_gateway
     from almoner.operations.check import check as check_all
-    from almoner.operations.match_gateway import Match
+    from almoner.operations.view import View
     from almoner.platform.db import Database
 
     database, gateway = Database(settings.servers.database_url, size=2), make_gateway(settings)
-    match, findings = Match(), []
+    view, findings = View(database, gateway), []
     await database.open()
     try:
         await gateway.open()
@@ -61,7 +61,7 @@ async def _check(settings: Settings, *, quiet: bool) -> dict[str, Any]:
             console=Console(stderr=True), transient=True, disable=quiet,
         ) as progress:  # fmt: skip
             task = progress.add_task("checking", total=None)
-            async for finding in check_all(database, gateway, match):
+            async for finding in check_all(view):
                 findings.append(finding)
                 progress.update(task, description=f"checked {finding.name}")
     finally:
@@ -70,9 +70,9 @@ async def _check(settings: Settings, *, quiet: bool) -> dict[str, Any]:
     return {
         "holds": all(finding.holds for finding in findings),
         "checks": findings,
-        "charges_matched": match.matched,
-        "attempts_open": match.open,
-        "captured_minor": match.captured_minor,
+        "charges_matched": view.match.matched,
+        "attempts_open": view.match.open,
+        "captured_minor": view.match.captured_minor,
     }
 
 

@@ -23,7 +23,7 @@ from almoner.donations.settle import Settlement
 from almoner.donors.donor import Donor, donor_id_of
 from almoner.payments.attempt import IN_DOUBT, Attempt, AttemptRow, AttemptState, attempt_id_of
 from almoner.payments.charge import Charging
-from almoner.payments.gateway import Charge, Observation, Seen, request_key_of
+from almoner.payments.gateway import Charge, Observation, Reference, Seen, request_key_of
 from almoner.payments.latest import latest
 from almoner.payments.outcome import Outcome
 from almoner.payments.withdraw import withdraw
@@ -211,7 +211,13 @@ class Giving:
 
     async def _charge(self, intent: Intent, begun: Begun) -> Answer:
         attempt, gift, started_ms = begun.attempt, intent.gift, now_ms()
-        charge = Charge(attempt.attempt_id, gift.money, gift.instrument, attempt.merchant_account)
+        charge = Charge(
+            attempt.attempt_id,
+            gift.money,
+            gift.instrument,
+            attempt.merchant_account,
+            Reference(intent.donation_id, gift.charity.charity_id),
+        )
         observation = await self._charging.charge(attempt.gateway, charge)
         outcome = _outcome(attempt, observation, started_ms)
         return await self._settlements.submit(

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from almoner.money import Money
 from almoner.operations import queries
-from almoner.operations.invariants import EXAMPLES_MAX, Finding
+from almoner.operations.finding import EXAMPLES_MAX, Finding
 from almoner.operations.queries import AuditedAttempt
 from almoner.payments.gateway import Observation, RecordedCharge, Seen
 from almoner.platform.db import Database

@@ -21,6 +21,17 @@ class Instrument(Struct, frozen=True):
         return "Instrument(...)"
 
 
+class Reference(Struct, frozen=True):
+    """What a gateway keeps with a charge for us, so that its record alone tells what it was for.
+
+    `payable_id` is what was paid for, `payee_id` who it was for, where the payments know that.
+    Nothing of a person.
+    """
+
+    payable_id: UUID
+    payee_id: int | None = None
+
+
 class Charge(Struct, frozen=True):
     """One sale to ask of a gateway. `order_id` and `request_key` follow from the attempt's id."""
 
@@ -28,6 +39,7 @@ class Charge(Struct, frozen=True):
     money: Money
     instrument: Instrument
     merchant_account: str | None = None
+    reference: Reference | None = None
 
     @property
     def order_id(self) -> str:
@@ -89,6 +101,7 @@ class RecordedCharge(Struct, frozen=True):
     captured: bool
     seen: Seen = Seen.SUBMITTED
     charged_ms: int = 0
+    reference: Reference | None = None
 
 
 class Reversal(Struct, frozen=True):

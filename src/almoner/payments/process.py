@@ -10,7 +10,7 @@ from msgspec import Struct
 from almoner.money import Money
 from almoner.payments.attempt import CAPTURED, AttemptRow, AttemptState
 from almoner.payments.charge import Charging
-from almoner.payments.gateway import Charge, Instrument, Observation, Seen
+from almoner.payments.gateway import Charge, Instrument, Observation, Reference, Seen
 from almoner.payments.record import current
 from almoner.platform.db import Database
 from almoner.platform.errors import FieldError, Invalid, NotFound, Problem
@@ -23,6 +23,7 @@ class ProcessRequest(Struct, frozen=True, forbid_unknown_fields=True):
     amount_minor: int
     currency: str
     payment_method_nonce: str
+    payee_id: int | None = None
 
     def __repr__(self) -> str:
         return f"ProcessRequest(attempt_id={self.attempt_id})"
@@ -60,6 +61,7 @@ async def process(database: Database, charging: Charging, request: ProcessReques
         money,
         Instrument(request.payment_method_nonce),
         attempt.merchant_account,
+        Reference(attempt.payable_id, request.payee_id),
     )
     return await charging.charge(attempt.gateway, charge)
 

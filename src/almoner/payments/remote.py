@@ -63,6 +63,7 @@ class RemoteCharging:
             "amount_minor": charge.money.amount_minor,
             "currency": charge.money.currency,
             "payment_method_nonce": charge.instrument.nonce,
+            "payee_id": charge.reference.payee_id if charge.reference else None,
         }
         try:
             async with self._session.post(

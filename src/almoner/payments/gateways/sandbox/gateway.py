@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
-from almoner.payments.gateway import Charge, Observation, RecordedCharge, Seen
-from almoner.payments.gateways.sandbox import rules, truth
+from almoner.money import Money
+from almoner.payments.gateway import (
+    Charge,
+    Notice,
+    Observation,
+    Payout,
+    RecordedCharge,
+    Reversal,
+    Seen,
+    SettledCharge,
+)
+from almoner.payments.gateways.sandbox import dispute, reverse, rules, settle, sign, truth
+from almoner.payments.gateways.sandbox.dispute import Step
+from almoner.payments.gateways.sandbox.schema import create_schema
 from almoner.platform.batch import Batcher
 from almoner.platform.db import Database, Writer, ensure_database
 from almoner.platform.errors import Unavailable
@@ -18,8 +30,11 @@ class SandboxGateway:
 
     name = "sandbox"
 
-    def __init__(self, database_url: str, *, made_from: str, latency_ms: int) -> None:
+    def __init__(
+        self, database_url: str, *, made_from: str, latency_ms: int, webhook_secret: str
+    ) -> None:
         """With `made_from`, a database on the same server, the sandbox's own is made if missing."""
+        self._webhook_secret = webhook_secret
         self._database_url = database_url
         self._made_from = made_from
         self._database = Database(database_url, size=3)
@@ -51,7 +66,7 @@ class SandboxGateway:
             await ensure_database(self._database_url, made_from=self._made_from)
         async with self._writer.transaction() as connection:
             if not self._prepared:
-                await truth.create_schema(connection)
+                await create_schema(connection)
         self._prepared = True
 
     async def charge(self, charge: Charge) -> Observation:
@@ -77,7 +92,51 @@ class SandboxGateway:
                 entry = await truth.find(connection, order_id)
         except Unavailable:
             return Observation(Seen.UNKNOWN, gateway_code="sandbox_database_away")
-        return _observed(entry) if entry else None
+        if entry is None or entry.in_flight or entry.hidden:
+            return None
+        return _observed(entry)
+
+    async def reverse(
+        self, order_id: str, gateway_transaction_id: str, money: Money, request_key: str
+    ) -> Reversal:
+        """See `Reverses.reverse`."""
+        try:
+            await self._prepare()
+            async with self._database.transaction() as connection:
+                done = await reverse.reverse(
+                    connection, order_id, gateway_transaction_id, money, request_key
+                )
+        except Unavailable:
+            return Reversal(done=False, gateway_code="sandbox_database_away")
+        return Reversal(done.kind is not None, done.kind, done.code)
+
+    def payouts(self, after: str) -> AsyncIterator[tuple[Payout, Sequence[SettledCharge]]]:
+        """See `SettlesInBatches.payouts`."""
+        return self._payouts(after)
+
+    async def _payouts(self, after: str) -> AsyncIterator[tuple[Payout, Sequence[SettledCharge]]]:
+        await self._prepare()
+        async for payout in settle.payouts(self._database, after):
+            yield payout
+
+    async def close_batch(self) -> list[str]:
+        """Settle what was captured and pay it out; gives the ids of the payouts.
+
+        Raises DatabaseAway.
+        """
+        await self._prepare()
+        async with self._database.transaction() as connection:
+            return await settle.close_batch(connection)
+
+    async def dispute(self, transaction: str, step: Step) -> truth.Entry:
+        """Take one step of a dispute. Raises CannotDispute, or DatabaseAway."""
+        await self._prepare()
+        async with self._database.transaction() as connection:
+            return await dispute.dispute(connection, transaction, step)
+
+    def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
+        """See `Notifies.read_notice`."""
+        return sign.read_notice(self._webhook_secret, body, headers)
 
     def charges(self) -> AsyncIterator[RecordedCharge]:
         """See `ListsCharges.charges`."""
@@ -85,8 +144,8 @@ class SandboxGateway:
 
     async def _charges(self) -> AsyncIterator[RecordedCharge]:
         await self._prepare()
-        async for charge in truth.all_charges(self._database):
-            yield charge
+        async for charge in truth.all_entries(self._database):
+            yield truth.recorded(charge)
 
     async def _file(self, charges: Sequence[tuple[Charge, rules.Verdict]]) -> list[truth.Entry]:
         await self._prepare()
@@ -95,8 +154,9 @@ class SandboxGateway:
 
 
 def _observed(entry: truth.Entry) -> Observation:
-    if entry.verdict.captured:
-        return Observation(Seen.SUBMITTED, entry.transaction_id, None, entry.verdict.gateway_code)
     return Observation(
-        Seen.DECLINED, entry.transaction_id, entry.verdict.decline_code, entry.verdict.gateway_code
+        truth.SEEN_OF[entry.state],
+        entry.transaction_id,
+        entry.verdict.decline_code,
+        entry.verdict.gateway_code,
     )

@@ -22,6 +22,9 @@ class Verdict(Struct, frozen=True):
     decline_code: str | None = None
 
 
+TAKEN: Final = Verdict(True, "1000")
+"""The money is taken."""
+
 ACCEPTED: Final = frozenset(
     {
         "fake-valid-nonce",
@@ -78,4 +81,4 @@ def decide(nonce: str, money: Money) -> Verdict:
         return Verdict(False, "3000", "processor_unavailable")
     if (major, rest) == (5001, 0):
         return Verdict(False, "application_incomplete", "gateway_rejected")
-    return Verdict(True, "1000")
+    return TAKEN

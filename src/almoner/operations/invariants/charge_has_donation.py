@@ -1,0 +1,26 @@
+"""Invariant 2: no captured transaction without a donation."""
+
+from __future__ import annotations
+
+from almoner.operations.invariant import Check, Invariant
+
+
+class ChargeHasDonation(Invariant):
+    """Money belongs to a gift.
+
+    That no charge is at the gateway alone is seen by invariant 11, which asks the gateway.
+    """
+
+    number = 2
+    sentence = "No captured transaction without a donation."
+    checks = (
+        Check(
+            "attempt_has_donation",
+            "Every attempt belongs to a donation.",
+            """
+            SELECT attempt_id::text FROM {attempts} AS a
+            WHERE NOT EXISTS (SELECT FROM donation AS d
+                              WHERE d.donation_id = a.payable_id AND d.donor_id = a.donor_id)
+            """,
+        ),
+    )

@@ -1,0 +1,91 @@
+"""What the invariants look at: everything, or what changed since a time."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from almoner.operations.match_gateway import Match, MatchedGateway
+from almoner.platform.clock import rfc3339
+from almoner.platform.db import Database
+
+_CHANGED: Final = """
+    WITH changed AS MATERIALIZED (
+        SELECT a.payable_id AS donation_id, a.donor_id
+        FROM gateway_operation AS o
+        JOIN payment_attempt AS a ON a.attempt_id = o.attempt_id AND a.donor_id = o.donor_id
+        WHERE o.operation_id >= '{operations_from}'
+        UNION
+        SELECT donation_id, donor_id FROM donation WHERE created_at >= '{since}'
+        UNION
+        SELECT donation_id, donor_id FROM idempotency_record WHERE created_at >= '{since}'
+    )
+"""
+"""The donations of which something was written. Each move of an attempt writes an operation, whose
+id begins with its time; nothing else of ours is ever changed."""
+
+_EVERYTHING: Final = {
+    "donations": "donation",
+    "records": "idempotency_record",
+    "attempts": "payment_attempt",
+    "operations": "gateway_operation",
+    "entries": "ledger_entry",
+    "events": "event",
+}
+
+_CHANGED_ONLY: Final = {
+    "donations": "(SELECT d.* FROM changed JOIN donation AS d USING (donation_id, donor_id))",
+    "records": "(SELECT r.* FROM changed JOIN idempotency_record AS r USING (donation_id))",
+    "attempts": """(SELECT p.* FROM changed JOIN payment_attempt AS p
+        ON p.payable_id = changed.donation_id AND p.donor_id = changed.donor_id)""",
+    "operations": """(SELECT o.* FROM changed JOIN payment_attempt AS p
+        ON p.payable_id = changed.donation_id AND p.donor_id = changed.donor_id
+        JOIN gateway_operation AS o
+        ON o.attempt_id = p.attempt_id AND o.donor_id = p.donor_id)""",
+    "entries": """(SELECT l.* FROM ledger_entry AS l WHERE (l.source_id, l.donor_id) IN (
+            SELECT p.attempt_id, p.donor_id FROM changed JOIN payment_attempt AS p
+            ON p.payable_id = changed.donation_id AND p.donor_id = changed.donor_id)
+        UNION SELECT * FROM ledger_entry WHERE posted_at >= '{since}')""",
+    "events": """(SELECT e.* FROM changed JOIN event AS e USING (donation_id, donor_id))""",
+}
+
+
+class View(Struct):
+    """What to look at, and with what.
+
+    `since_ms` (milliseconds since 1970) narrows the look to donations of which something was
+    written since then; None looks at everything. `nightly` adds the checks that have no such short
+    form, `deep` those that read every row of every table. Without a gateway nothing is compared
+    with its record; `match` is filled by that comparison.
+    """
+
+    database: Database
+    gateway: MatchedGateway | None = None
+    since_ms: int | None = None
+    nightly: bool = True
+    deep: bool = False
+    match: Match = field(default_factory=Match)
+
+    def sql(self, template: str) -> str:
+        """A check's statement for this view.
+
+        `{attempts}`, `{donations}`, `{records}`, `{operations}`, `{entries}` and `{events}` become
+        the tables, or the part of them that belongs to what changed.
+        """
+        if self.since_ms is None:
+            return _filled(template, _EVERYTHING)
+        times = {
+            "since": rfc3339(self.since_ms),
+            "operations_from": UUID(int=self.since_ms << 80),
+        }
+        changed = {name: _filled(sql, times) for name, sql in _CHANGED_ONLY.items()}
+        return _filled(_CHANGED, times) + _filled(template, changed)
+
+
+def _filled(template: str, parts: dict[str, Any]) -> str:
+    """Fill in named parts only: a statement may have braces of its own."""
+    for name, part in parts.items():
+        template = template.replace(f"{{{name}}}", str(part))
+    return template
