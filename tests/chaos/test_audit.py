@@ -13,7 +13,7 @@ from support.installation import Installation
 from support.tamper import superuser_url, tamper
 
 
-class Told3:
+class ThreeTruths:
     """One paid gift, seen from three sides."""
 
     def __init__(self, crowd: Crowd, database_url: str, charges: list[dict[str, Any]]) -> None:
@@ -27,7 +27,7 @@ class Told3:
 
 
 @pytest.fixture
-async def three(almoner: Installation, donor: Donor) -> Told3:
+async def three(almoner: Installation, donor: Donor) -> ThreeTruths:
     """A gift that was told, booked and charged."""
     answer = await donor.gives()
     body = answer.json()
@@ -48,36 +48,36 @@ async def three(almoner: Installation, donor: Donor) -> Told3:
             "captured": True,
         }
     ]
-    return Told3(crowd, almoner.settings.servers.database_url, charges)
+    return ThreeTruths(crowd, almoner.settings.servers.database_url, charges)
 
 
-async def test_nothing_is_wrong_where_nothing_is_wrong(three: Told3) -> None:
+async def test_nothing_is_wrong_where_nothing_is_wrong(three: ThreeTruths) -> None:
     """Three truths that agree."""
     assert three.breaches() == []
 
 
-async def test_a_lie_is_named(three: Told3) -> None:
+async def test_a_lie_is_named(three: ThreeTruths) -> None:
     """Told "not charged", and charged."""
     three.promise.told[0] = Told(three.promise.told[0].donation_id, "failure", None)
 
     assert any("was told 'not charged' and paid" in b for b in three.breaches())
 
 
-async def test_an_older_state_after_a_newer_one_is_named(three: Told3) -> None:
+async def test_an_older_state_after_a_newer_one_is_named(three: ThreeTruths) -> None:
     """Processing after paid."""
     three.promise.told.append(Told(three.promise.told[0].donation_id, "processing", None))
 
     assert any("older state" in b for b in three.breaches())
 
 
-async def test_a_charge_that_we_do_not_know_is_named(three: Told3) -> None:
+async def test_a_charge_that_we_do_not_know_is_named(three: ThreeTruths) -> None:
     """A charge at the gateway only."""
     three.charges.append({**three.charges[0], "order_id": "0" * 32, "transaction_id": "sbX"})
 
     assert any("belongs to no attempt" in b for b in three.breaches())
 
 
-async def test_a_charge_that_is_missing_there_is_named(three: Told3) -> None:
+async def test_a_charge_that_is_missing_there_is_named(three: ThreeTruths) -> None:
     """Captured here only."""
     three.charges.clear()
 
@@ -85,7 +85,7 @@ async def test_a_charge_that_is_missing_there_is_named(three: Told3) -> None:
 
 
 async def test_an_acknowledged_gift_that_is_gone_is_named(
-    almoner: Installation, three: Told3
+    almoner: Installation, three: ThreeTruths
 ) -> None:
     """The donor was told, and the database has forgotten."""
     tamper(almoner.settings.servers.database_url, "DELETE FROM payment_attempt")
@@ -94,14 +94,14 @@ async def test_an_acknowledged_gift_that_is_gone_is_named(
     assert any("acknowledged and lost" in b for b in three.breaches())
 
 
-async def test_two_different_answers_are_named(three: Told3) -> None:
+async def test_two_different_answers_are_named(three: ThreeTruths) -> None:
     """A replay that is not byte-identical."""
     three.promise.bodies.append(b"{}")
 
     assert any("two different final answers" in b for b in three.breaches())
 
 
-async def test_books_that_differ_are_named(almoner: Installation, three: Told3) -> None:
+async def test_books_that_differ_are_named(almoner: Installation, three: ThreeTruths) -> None:
     """A cent more in the ledger."""
     tamper(
         almoner.settings.servers.database_url,

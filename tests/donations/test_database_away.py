@@ -143,6 +143,51 @@ async def test_a_stamp_that_was_committed_and_never_sent_is_withdrawn(
     assert len(await almoner.charged()) == 1
 
 
+async def test_a_repeated_request_never_withdraws_what_the_first_has_sent(
+    wire: Wire, installation: Installations
+) -> None:
+    """The first is at the gateway when the database goes; the second, with the same key, gives up.
+    The stamp is the first one's: it stays, and there is one charge."""
+    almoner = await installation(
+        database_url=wire.url, sandbox_latency_ms=1_500, database_wait_ms=200
+    )
+    donor, key = Donor(almoner), str(uuid4())
+    first = asyncio.create_task(donor.gives(key=key, email="patient@example.com"))
+    await almoner.until_charged()
+    wire.cut()
+    second = await donor.gives(key=key, email="patient@example.com")
+    wire.mend()
+    await almoner.until_withdrawn()
+    states = await almoner.database.fetch_all("SELECT state FROM payment_attempt")
+
+    assert second.status_code == 503
+    assert [row["state"] for row in states] == ["DISPATCHED"]
+    assert (await first).status_code == 201
+    assert len(await almoner.charged()) == 1
+
+
+async def test_a_second_attempt_whose_commit_is_lost_is_charged_once(
+    wire: Wire, installation: Installations
+) -> None:
+    """A key whose first stamp was withdrawn, and the commit of its next one goes unanswered: the
+    request knows its own stamp, whichever number it has."""
+    almoner = await installation(database_url=wire.url, database_wait_ms=200)
+    donor, key = Donor(almoner), str(uuid4())
+    wire.lose_commits(1)
+    told = asyncio.create_task(donor.gives(key=key, email="patient@example.com"))
+    await wire.commit_lost.wait()
+    wire.cut()
+    assert (await told).status_code == 503
+    wire.mend()
+    await almoner.until_withdrawn()
+    wire.lose_commits(1)
+
+    back = await until_paid(donor, key)
+
+    assert (back.status_code, wire.commits_lost) == (201, 2)
+    assert len(await almoner.charged()) == 1
+
+
 async def test_reading_a_donation_while_the_database_is_away_says_nothing_untrue(
     wire: Wire, installation: Installations
 ) -> None:

@@ -78,6 +78,15 @@ class Installation:
         finally:
             await gateway.close()
 
+    async def orders(self) -> list[tuple[str, bool]]:
+        """What the sandbox truly did: order id, captured."""
+        gateway = make_gateway(self.settings)
+        await gateway.open()
+        try:
+            return [(c.order_id, c.captured) async for c in gateway.charges()]
+        finally:
+            await gateway.close()
+
     async def resolve_now(self, *, age_s: int = 0) -> None:
         """Let the resolver look at every attempt in doubt, as if it were `age_s` older."""
         await self.due_now(age_s=age_s)
@@ -102,6 +111,11 @@ class Installation:
     async def until_idle(self) -> None:
         """Wait until no gift is being carried out."""
         while self.web.giving.under_way:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
+
+    async def until_withdrawn(self) -> None:
+        """Wait until no stamp is left that this process has to withdraw."""
+        while self.web.giving._unsent:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
 
     async def until_charged(self) -> None:

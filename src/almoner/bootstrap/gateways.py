@@ -6,26 +6,46 @@ from almoner.bootstrap.base import Opens
 from almoner.payments.breaker import BreakerRules
 from almoner.payments.charge import LocalCharging
 from almoner.payments.gateway import Gateway
-from almoner.payments.gateways.sandbox.gateway import SandboxGateway
+from almoner.payments.gateways.sandbox.faults import Fault, UnknownFault, read_faults
+from almoner.payments.gateways.sandbox.gateway import SandboxGateway, SandboxRules
 from almoner.payments.gateways.sandbox.sign import derived_secret
 from almoner.payments.guard import GuardRules
 from almoner.payments.look_up import LookingUp, LookUpRules
 from almoner.payments.remote import RemoteCharging
 from almoner.payments.send import SendRules
-from almoner.platform.settings import Settings
+from almoner.platform.settings import Settings, SettingsError
 
 _PAUSE_MAX_MS = 20_000
 
 
 def make_gateway(settings: Settings) -> SandboxGateway:
-    """The gateway that the settings name."""
+    """The gateway that the settings name. Raises SettingsError for faults that are none."""
+    given = settings.sandbox
+    own_database = bool(settings.servers.sandbox_database_url)
     return SandboxGateway(
         settings.sandbox_url,
-        made_from="" if settings.servers.sandbox_database_url else settings.servers.database_url,
-        latency_ms=settings.sandbox.sandbox_latency_ms,
-        webhook_secret=settings.sandbox.sandbox_webhook_secret
-        or derived_secret(settings.secrets.secret_key),
+        SandboxRules(
+            made_from="" if own_database else settings.servers.database_url,
+            latency_ms=given.sandbox_latency_ms,
+            webhook_secret=webhook_secret(settings),
+            tells_captures=bool(given.sandbox_webhook_url) and given.sandbox_webhook_captures,
+            by_chance=tuple(chance_faults(settings)),
+        ),
     )
+
+
+def webhook_secret(settings: Settings) -> str:
+    """What the sandbox signs with."""
+    given = settings.sandbox.sandbox_webhook_secret
+    return given or derived_secret(settings.secrets.secret_key)
+
+
+def chance_faults(settings: Settings) -> list[Fault]:
+    """The faults of `ALMONER_SANDBOX_FAULTS`. Raises SettingsError."""
+    try:
+        return read_faults(settings.sandbox.sandbox_faults)
+    except UnknownFault as error:
+        raise SettingsError(f"ALMONER_SANDBOX_FAULTS: {error}") from None
 
 
 def make_charging(settings: Settings) -> tuple[Opens, LocalCharging | RemoteCharging]:

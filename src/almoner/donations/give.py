@@ -74,7 +74,7 @@ class _Waiting:
 
 
 class Giving:
-    """Takes gifts. One for each process; its id is the lease owner of what it sends."""
+    """Takes gifts. Each request with a gift is the lease owner of what it sends."""
 
     def __init__(
         self,
@@ -93,7 +93,6 @@ class Giving:
         self._settlements = settlements
         self._charging = charging
         self._policy = policy
-        self._owner = new_id()
         self._running: dict[asyncio.Task[Answer], _Waiting] = {}
         self._unsent: dict[UUID, Attempt] = {}
         self._withdrawing: asyncio.Task[None] | None = None
@@ -168,10 +167,10 @@ class Giving:
     def _intent(self, gift: Gift, key: RequestKey) -> Intent:
         donation_id = key.donation_id(self._ids)
         donor_id = donor_id_of(self._ids, gift.email_normalised)
-        created_ms = now_ms()
+        created_ms, request_id = now_ms(), new_id()
         return Intent(
             donation_id,
-            new_id(),
+            request_id,
             gift.fingerprint(),
             Donor(
                 donor_id,
@@ -188,7 +187,7 @@ class Giving:
                 1,
                 self._policy.gateway,
                 gift.money,
-                self._owner,
+                request_id,
                 created_ms,
                 gift.charity.merchant_account,
             ),
@@ -246,7 +245,7 @@ class Giving:
 
     def _withdraw_later(self, attempt: Attempt) -> None:
         """The stamp may have been committed although the database did not say so."""
-        self._unsent[attempt.attempt_id] = attempt
+        self._unsent[attempt.lease_owner] = attempt
         if self._withdrawing is None or self._withdrawing.done():
             self._withdrawing = asyncio.create_task(self._withdraw_until_done())
 
@@ -254,12 +253,12 @@ class Giving:
         while self._unsent:
             attempts = list(self._unsent.values())[:500]
             try:
-                await withdraw(self._database, attempts, self._owner)
+                await withdraw(self._database, attempts)
             except DatabaseAway:
                 await asyncio.sleep(0.5)
                 continue
             for attempt in attempts:
-                del self._unsent[attempt.attempt_id]
+                del self._unsent[attempt.lease_owner]
             log.info("unsent_attempts_withdrawn", count=len(attempts))
 
 

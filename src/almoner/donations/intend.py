@@ -92,8 +92,8 @@ class IntentWriter:
         found: dict[UUID, Intended] = {}
         for intent in intents:
             record, attempt = records[intent.donation_id], attempts[intent.donation_id]
-            if _is_ours(intent, record, attempt):
-                found[intent.request_id] = Begun(intent.attempt)
+            if _is_ours(intent, attempt):
+                found[intent.request_id] = Begun(self._numbered(intent, attempt.number))
             elif again := self._next_attempt(intent, record, attempt):
                 await stamp(connection, [again], self._check_after_ms)
                 attempts[intent.donation_id] = structs.replace(
@@ -112,7 +112,9 @@ class IntentWriter:
             or record.fingerprint != intent.fingerprint
         ):
             return None
-        number = attempt.number + 1
+        return self._numbered(intent, attempt.number + 1)
+
+    def _numbered(self, intent: Intent, number: int) -> Attempt:
         return structs.replace(
             intent.attempt,
             number=number,
@@ -120,12 +122,10 @@ class IntentWriter:
         )
 
 
-def _is_ours(intent: Intent, record: Record, attempt: AttemptRow) -> bool:
+def _is_ours(intent: Intent, attempt: AttemptRow) -> bool:
     """Whether what is there was written by this very request, whose commit went unanswered."""
     return (
-        record.request_id == intent.request_id
-        and attempt.attempt_id == intent.attempt.attempt_id
-        and attempt.lease_owner == intent.attempt.lease_owner
+        attempt.lease_owner == intent.request_id
         and attempt.state is AttemptState.DISPATCHED
         and attempt.version == 1
     )

@@ -44,9 +44,10 @@ IN_DOUBT: Final = frozenset({AttemptState.DISPATCHED, AttemptState.UNKNOWN})
 
 
 class Attempt(Struct, frozen=True):
-    """An attempt with the stamp of the process that may send it.
+    """An attempt with the stamp of the request that may send it.
 
-    `payable_id` is what is being paid for; `number` counts the attempts for it from 1.
+    `payable_id` is what is being paid for; `number` counts the attempts for it from 1;
+    `lease_owner` is the request that stamps it, and no other.
     """
 
     attempt_id: UUID

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from almoner.payments.gateway import Charge, Gateway, Observation, Seen
 from almoner.payments.look_up import LookingUp
-from almoner.payments.send import LookUp, Sender, SendRules
+from almoner.payments.send import Ask, LookUp, Sender, SendRules
 
 
 class Charging(Protocol):
@@ -28,7 +28,7 @@ class LocalCharging:
         self, gateways: Mapping[str, Gateway], rules: SendRules, looking_up: LookingUp
     ) -> None:
         self._senders = {
-            name: Sender(name, gateway.charge, rules, look_up=_looks_up(looking_up, name))
+            name: Sender(name, _asks(gateway), rules, look_up=_looks_up(looking_up, name))
             for name, gateway in gateways.items()
         }
 
@@ -38,6 +38,13 @@ class LocalCharging:
         if sender is None:
             return Observation(Seen.NOT_SENT, gateway_code="gateway_not_configured")
         return await sender.send(charge)
+
+
+def _asks(gateway: Gateway) -> Ask:
+    async def ask(charge: Charge) -> Observation:
+        return await gateway.charge(charge)
+
+    return ask
 
 
 def _looks_up(looking_up: LookingUp, gateway_name: str) -> LookUp:

@@ -176,22 +176,21 @@ async def lease_due(
     return await read_attempts(connection, ids) if ids else []
 
 
-async def withdraw_unsent(
-    connection: Connection, attempts: Sequence[tuple[UUID, UUID]], lease_owner: UUID
-) -> int:
-    """Move attempts that this process stamped and provably never sent to NOT_SENT."""
+async def withdraw_unsent(connection: Connection, stamps: Sequence[tuple[UUID, UUID, UUID]]) -> int:
+    """Move what these requests stamped, by payable, donor and lease owner, to NOT_SENT."""
     cursor = await connection.execute(
         """
         UPDATE payment_attempt AS a
         SET state = 'NOT_SENT', version = a.version + 1, observed_at = now(), next_check_at = NULL
-        FROM unnest(%s::uuid[], %s::uuid[]) AS mine (attempt_id, donor_id)
-        WHERE a.attempt_id = mine.attempt_id AND a.donor_id = mine.donor_id
-          AND a.lease_owner = %s AND a.state = 'DISPATCHED' AND a.version = 1
+        FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[])
+             AS mine (payable_id, donor_id, lease_owner)
+        WHERE a.payable_id = mine.payable_id AND a.donor_id = mine.donor_id
+          AND a.lease_owner = mine.lease_owner AND a.state = 'DISPATCHED' AND a.version = 1
         """,
         (
-            arrays.uuids(attempt_id for attempt_id, _ in attempts),
-            arrays.uuids(donor_id for _, donor_id in attempts),
-            lease_owner,
+            arrays.uuids(payable_id for payable_id, _, _ in stamps),
+            arrays.uuids(donor_id for _, donor_id, _ in stamps),
+            arrays.uuids(lease_owner for _, _, lease_owner in stamps),
         ),
     )
     return cursor.rowcount

@@ -172,6 +172,13 @@ class Sandbox(Struct, frozen=True):
             "left empty elsewhere, none are sent."
         ),
     ] = ""
+    sandbox_webhook_captures: Annotated[
+        bool,
+        _doc(
+            "Send a webhook for every captured charge; else only for those whose answer may not "
+            "have arrived."
+        ),
+    ] = False
     sandbox_webhook_secret: Annotated[
         str,
         _doc(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from almoner.payments.gateways.sandbox.gateway import SandboxGateway
+from almoner.payments.gateways.sandbox.gateway import SandboxGateway, SandboxRules
 
 SECRET = "a secret for the webhooks of the tests"
 
@@ -22,4 +22,4 @@ async def sandbox(new_database: Callable[..., str]) -> AsyncIterator[SandboxGate
 
 def sandbox_at(url: str) -> SandboxGateway:
     """A quick sandbox on this database."""
-    return SandboxGateway(url, made_from="", latency_ms=0, webhook_secret=SECRET)
+    return SandboxGateway(url, SandboxRules(webhook_secret=SECRET))

@@ -50,7 +50,7 @@ async def test_a_charge_that_is_not_settled_is_voided(sandbox: SandboxGateway) -
 async def test_a_settled_charge_is_refunded(sandbox: SandboxGateway) -> None:
     """It is too late to void it."""
     charge = await charged(sandbox)
-    await sandbox.close_batch()
+    await sandbox.record.close_batch()
 
     done = await sandbox.reverse(
         charge.order_id, charge.gateway_transaction_id, charge.money, "key"
@@ -66,7 +66,7 @@ async def test_money_is_given_back_once(sandbox: SandboxGateway) -> None:
     asked = (charge.order_id, charge.gateway_transaction_id, charge.money)
 
     done = await asyncio.gather(*(sandbox.reverse(*asked, "key") for _ in range(10)))
-    await sandbox.close_batch()
+    await sandbox.record.close_batch()
     again = await sandbox.reverse(*asked, "another key")
 
     assert {(d.done, d.kind) for d in [*done, again]} == {(True, "void")}
@@ -117,7 +117,7 @@ async def test_a_batch_is_paid_out_less_its_fees(sandbox: SandboxGateway) -> Non
     other = await charged(sandbox, 2000, "EUR")
     await charged(sandbox, 200_000)
 
-    ids = await sandbox.close_batch()
+    ids = await sandbox.record.close_batch()
 
     found = [payout async for payout in sandbox.payouts("")]
     assert [payout.payout_id for payout, _ in found] == ids
@@ -133,7 +133,7 @@ async def test_no_fee_is_above_its_charge(sandbox: SandboxGateway) -> None:
     """Ten cents have a fee of ten cents."""
     await charged(sandbox, 10)
 
-    await sandbox.close_batch()
+    await sandbox.record.close_batch()
 
     ((payout, _),) = [found async for found in sandbox.payouts("")]
     assert payout.net_minor == 0
@@ -142,10 +142,10 @@ async def test_no_fee_is_above_its_charge(sandbox: SandboxGateway) -> None:
 async def test_a_charge_is_settled_in_one_batch_only(sandbox: SandboxGateway) -> None:
     """The second batch holds what came since; payouts are read on from the last one known."""
     await charged(sandbox)
-    (first,) = await sandbox.close_batch()
-    nothing = await sandbox.close_batch()
+    (first,) = await sandbox.record.close_batch()
+    nothing = await sandbox.record.close_batch()
     later = await charged(sandbox)
-    (second,) = await sandbox.close_batch()
+    (second,) = await sandbox.record.close_batch()
 
     found = [(payout.payout_id, charges) async for payout, charges in sandbox.payouts(first)]
 
@@ -158,7 +158,7 @@ async def test_a_charge_is_settled_in_one_batch_only(sandbox: SandboxGateway) ->
 async def test_the_report_is_a_line_for_each_charge(sandbox: SandboxGateway) -> None:
     """As CSV, with a head, in minor units."""
     charge = await charged(sandbox)
-    (payout_id,) = await sandbox.close_batch()
+    (payout_id,) = await sandbox.record.close_batch()
     found = [payout async for payout in sandbox.payouts("")]
     file = io.StringIO()
 
@@ -190,10 +190,10 @@ async def test_a_dispute_is_opened_and_decided(
 ) -> None:
     """While it is open and when it is lost the money is disputed; won, it is ours again."""
     charge = await charged(sandbox)
-    await sandbox.close_batch()
+    await sandbox.record.close_batch()
 
     for step in steps:
-        await sandbox.dispute(charge.gateway_transaction_id, step)
+        await sandbox.record.dispute(charge.gateway_transaction_id, step)
 
     assert (await stands(sandbox, charge.order_id)).seen is seen
 
@@ -204,17 +204,17 @@ async def test_a_dispute_begins_with_a_settled_charge(sandbox: SandboxGateway, s
     charge = await charged(sandbox)
 
     with pytest.raises(CannotDispute):
-        await sandbox.dispute(charge.gateway_transaction_id, step)
+        await sandbox.record.dispute(charge.gateway_transaction_id, step)
     for transaction in ("sb99999999", "nonsense", "sb1", "sb-0000001", "sb0000000١"):
         with pytest.raises(CannotDispute):
-            await sandbox.dispute(transaction, step)
+            await sandbox.record.dispute(transaction, step)
 
 
 async def test_a_disputed_charge_cannot_be_given_back(sandbox: SandboxGateway) -> None:
     """The bank has it."""
     charge = await charged(sandbox)
-    await sandbox.close_batch()
-    await sandbox.dispute(charge.gateway_transaction_id, "opened")
+    await sandbox.record.close_batch()
+    await sandbox.record.dispute(charge.gateway_transaction_id, "opened")
 
     done = await sandbox.reverse(
         charge.order_id, charge.gateway_transaction_id, charge.money, "key"

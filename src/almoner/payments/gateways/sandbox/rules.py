@@ -1,7 +1,7 @@
 """How the sandbox decides: by published test nonces, cards and amounts.
 
 The names and amounts are Braintree's ("Testing", reference), so that what is learned here holds
-there; `fake-slow-nonce`, `fake-lost-answer-nonce` and `fake-unreachable-nonce` are our own.
+there; the nonces that stand for a fault are our own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from almoner.money import EXPONENTS, Money
 from almoner.payments.declines import decline_code_of
+from almoner.payments.gateways.sandbox.faults import Fault, FaultKind
 
 
 class Verdict(Struct, frozen=True):
@@ -25,6 +26,9 @@ class Verdict(Struct, frozen=True):
 TAKEN: Final = Verdict(True, "1000")
 """The money is taken."""
 
+DECLINED_BY_FAULT: Final = Verdict(False, "2000", "card_declined")
+"""What a bank says that gives no reason."""
+
 ACCEPTED: Final = frozenset(
     {
         "fake-valid-nonce",
@@ -32,9 +36,6 @@ ACCEPTED: Final = frozenset(
         "fake-valid-mastercard-nonce",
         "fake-valid-amex-nonce",
         "fake-valid-discover-nonce",
-        "fake-slow-nonce",
-        "fake-lost-answer-nonce",
-        "fake-unreachable-nonce",
     }
 )
 
@@ -58,12 +59,30 @@ CARDS: Final[dict[str, str]] = {
 }
 """Published test numbers, and the nonce that stands for each."""
 
-SLOW_MS: Final = 15_000
+_IN_FLIGHT_MS: Final = 2_000
+
+
+def _fault_nonces() -> dict[str, Fault]:
+    """`fake-lost-reset-nonce` and so on: one for each fault that a single gift can meet."""
+    found = {
+        f"fake-{kind.replace('_', '-')}-nonce": Fault(
+            kind, "charge", delay_ms=_IN_FLIGHT_MS if kind is FaultKind.IN_FLIGHT else None
+        )
+        for kind in FaultKind
+        if kind is not FaultKind.LOOK_UP_DOWN
+    }
+    found["fake-lost-answer-nonce"] = found["fake-lost-timeout-nonce"]
+    found["fake-unreachable-nonce"] = found["fake-not-sent-nonce"]
+    return found
+
+
+FAULTS: Final[dict[str, Fault]] = _fault_nonces()
+"""Nonces that stand for a fault."""
 
 
 def known_nonce(nonce: str) -> bool:
     """Whether the sandbox has a meaning for this nonce."""
-    return nonce in ACCEPTED or nonce in DECLINED
+    return nonce in ACCEPTED or nonce in DECLINED or nonce in FAULTS
 
 
 def decide(nonce: str, money: Money) -> Verdict:
@@ -71,7 +90,7 @@ def decide(nonce: str, money: Money) -> Verdict:
     if nonce in DECLINED:
         gateway_code, decline_code = DECLINED[nonce]
         return Verdict(False, gateway_code, decline_code)
-    if nonce not in ACCEPTED:
+    if nonce not in ACCEPTED and nonce not in FAULTS:
         return Verdict(False, "91565", "gateway_rejected")
     major, rest = divmod(money.amount_minor, 10 ** EXPONENTS[money.currency])
     if 2000 <= major <= 2999:
