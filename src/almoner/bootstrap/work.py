@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from almoner.bootstrap.base import Base
 from almoner.bootstrap.gateways import make_gateway
+from almoner.bootstrap.sandbox import SandboxWebhooks
 from almoner.bootstrap.writers import make_settlements
 from almoner.donations.settle import Settling
 from almoner.payments.resolve import MissRules, Resolver
@@ -19,6 +20,7 @@ class Work(Base):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._gateway = make_gateway(settings)
+        self.sandbox_webhooks = SandboxWebhooks(settings, self._gateway)
         self._writer = Writer(settings.servers.database_url)
         self._settlements = make_settlements(self, self._writer)
         rules = settings.resolver
@@ -35,12 +37,15 @@ class Work(Base):
     async def open(self) -> None:
         """See `Base.open`."""
         await super().open()
-        await self.start(self._gateway, self._writer, self._settlements)
+        await self.start(self._gateway, self._writer, self._settlements, self.sandbox_webhooks)
 
     def loops(self) -> list[Loop]:
         """Everything the worker does, each at its own pace."""
         pause_s = self.settings.resolver.resolver_pause_ms / 1000
-        return [Loop("resolver", self._resolve, pause_s)]
+        return [
+            Loop("resolver", self._resolve, pause_s),
+            *self.sandbox_webhooks.loops(),
+        ]
 
     async def _resolve(self) -> int:
         looked_up = await self.resolver.sweep()

@@ -64,6 +64,7 @@ def serve(
     try:
         settings = _overridden(Settings.from_environment(), host, port, data_dir, web_processes)
         configure_logging(settings.logging.log_level, settings.logging.log_format)
+        _check_faults(settings)
         Supervisor(settings, _commands(), migrate=_migrate, on_ready=_greet).run()
     except _PUT_RIGHT as error:
         raise _ended(error, CANNOT_START_LIKE_THIS) from error
@@ -85,6 +86,14 @@ def _overridden(
     given = {"host": host, "port": port, "web_processes": web_processes}
     web = msgspec.structs.replace(web, **{k: v for k, v in given.items() if v is not None})
     return msgspec.structs.replace(settings, servers=servers, web=web)
+
+
+def _check_faults(settings: Settings) -> None:
+    """A misspelt fault ends the start, and not every web process after it."""
+    if settings.sandbox.sandbox_faults:
+        from almoner.bootstrap.gateways import chance_faults
+
+        chance_faults(settings)
 
 
 def _commands() -> Commands:

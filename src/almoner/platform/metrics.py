@@ -58,6 +58,11 @@ BREAKER_STATE: Final = Gauge(
     ["gateway", "operation"],
     multiprocess_mode="livemax",
 )
+SANDBOX_NOTICES: Final = Counter(
+    "almoner_sandbox_webhooks",
+    "Webhooks of the sandbox: told, again, held, lost by fault, given up.",
+    ["outcome"],
+)
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

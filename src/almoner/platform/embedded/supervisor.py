@@ -187,9 +187,17 @@ class Supervisor:
             "ALMONER_HOST": web.host,
             "ALMONER_PORT": str(self._port()),
             "ALMONER_WEB_PROCESSES": str(web.web_processes),
+            "ALMONER_SANDBOX_WEBHOOK_URL": self._webhook_url(),
             "PROMETHEUS_MULTIPROC_DIR": self._metrics_dir,
         }
         return {**os.environ, **{name: value for name, value in told.items() if value}}
+
+    def _webhook_url(self) -> str:
+        """Where the sandbox sends its webhooks: to ourselves, unless it was told where."""
+        given = self._settings.sandbox.sandbox_webhook_url
+        if given or self._settings.gateway.gateway != "sandbox":
+            return given
+        return f"{_url(_reachable_host(self._settings.web.host), self._port())}/webhooks/sandbox"
 
     def _port(self) -> int:
         return int(self._sockets[0].getsockname()[1])
@@ -208,8 +216,7 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise ServerFailed(f"Nothing was ready on port {port} within 60 s.")
             self._signals.wait(min(0.05, pause_s))
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{port}"
+        return _url(host, port)
 
     def _stop(self) -> None:
         """Web first, so that no gift begins; then the worker, the cache and the database."""
@@ -235,6 +242,11 @@ def _demand_reachable(database_url: str) -> None:
 def _reachable_host(host: str) -> str:
     """Where a caller on this machine finds a server that listens on `host`."""
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def _url(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
 
 
 def _says_ready(host: str, port: int) -> bool:
