@@ -63,6 +63,18 @@ async def test_a_gateway_that_cannot_be_asked_is_no_miss(
     assert found == Observation(Seen.UNKNOWN, gateway_code=code)
 
 
+async def test_a_look_up_of_ours_that_is_refused_pages(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A wrong key: no doubt would ever end, so somebody must know. It is no miss."""
+    refused = Observation(Seen.UNKNOWN, gateway_code="http_401", our_fault=True)
+
+    found = await looking_up(Scripted(TAKEN, found=[refused])).look_up("scripted", "order")
+
+    assert found == Observation(Seen.UNKNOWN, gateway_code="http_401")
+    assert "gateway_refused_our_request" in "".join(capfd.readouterr())
+
+
 async def test_a_gateway_nobody_configured_cannot_be_asked() -> None:
     """An attempt of a gateway that was taken out of the settings."""
     found = await looking_up(Scripted(TAKEN)).look_up("another", "order")

@@ -16,7 +16,7 @@ from msgspec import Struct
 from almoner.payments.gateway import Gateway, Observation, Seen
 from almoner.payments.guard import Guard, GuardRules, Refused
 from almoner.payments.pace import Pace
-from almoner.platform.metrics import GATEWAY_CALLS
+from almoner.platform.metrics import GATEWAY_CALLS, GATEWAY_FAULTS
 
 log = structlog.get_logger(__name__)
 
@@ -82,9 +82,22 @@ class LookingUp:
             return Observation(Seen.UNKNOWN, gateway_code=type(error).__name__)
         if observation is None or observation.seen in CONCLUSIVE:
             return observation
+        if observation.our_fault:
+            _page(name, observation)
         return Observation(Seen.UNKNOWN, gateway_code=observation.gateway_code or observation.seen)
+
+
+def _page(name: str, observation: Observation) -> None:
+    """As long as look-ups are refused, no doubt ends."""
+    code = observation.gateway_code or "unknown"
+    GATEWAY_FAULTS.labels(name, "look_up", code).inc()
+    log.error("gateway_refused_our_request", gateway=name, operation="look_up", code=code)
 
 
 def _is_ill(observation: Observation | None) -> bool:
     """A gateway that could not be reached, or gave no answer that can be read."""
-    return observation is not None and observation.seen in (Seen.UNKNOWN, Seen.NOT_SENT)
+    return (
+        observation is not None
+        and observation.seen in (Seen.UNKNOWN, Seen.NOT_SENT)
+        and not observation.our_fault
+    )

@@ -191,6 +191,7 @@ class Sender:
         log.error(
             "gateway_refused_our_request",
             gateway=self._name,
+            operation="charge",
             code=code,
             attempt_id=str(charge.attempt_id),
         )

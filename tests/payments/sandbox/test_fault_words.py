@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+from msgspec import structs
 
 from almoner.bootstrap import make_gateway
 from almoner.payments.gateways.sandbox.faults import (
@@ -14,7 +18,7 @@ from almoner.payments.gateways.sandbox.faults import (
     named,
     read_faults,
 )
-from almoner.payments.gateways.sandbox.rules import FAULTS, known_nonce
+from almoner.payments.gateways.sandbox.rules import ACCEPTED, CARDS, DECLINED, FAULTS, known_nonce
 from almoner.platform.settings import SettingsError
 from support.installation import settings_of
 
@@ -82,8 +86,6 @@ def test_every_kind_strikes_something() -> None:
 )
 def test_parts_that_contradict_each_other_are_refused(changed: dict[str, object]) -> None:
     """Told at once, where it is typed."""
-    from msgspec import structs
-
     with pytest.raises(UnknownFault):
         checked(structs.replace(named("slow"), **changed))
 
@@ -92,3 +94,20 @@ def test_each_fault_of_a_single_gift_has_its_nonce() -> None:
     """All kinds but one: a look-up that fails is nothing that a gift can ask for."""
     assert {fault.kind for fault in FAULTS.values()} == set(FaultKind) - {FaultKind.LOOK_UP_DOWN}
     assert all(known_nonce(nonce) for nonce in FAULTS)
+
+
+def test_the_reference_tells_of_every_fault() -> None:
+    """Each kind with what it strikes, in the table of docs/reference/sandbox.md."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "sandbox.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z0-9_]+)` \| ([a-z_, ]+) \|", page, re.MULTILINE)
+    told = {kind: tuple(strikes.split(", ")) for kind, strikes in rows if kind in set(FaultKind)}
+
+    assert told == {str(kind): operations for kind, operations in STRIKES.items()}
+
+
+def test_the_reference_tells_of_every_nonce_and_card() -> None:
+    """Faults by their pattern, all others by name."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "sandbox.md").read_text("utf-8")
+
+    assert [nonce for nonce in (*ACCEPTED, *DECLINED) if f"`{nonce}`" not in page] == []
+    assert [number for number in CARDS if number not in page.replace(" ", "")] == []
