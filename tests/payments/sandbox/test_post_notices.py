@@ -14,7 +14,7 @@ from almoner.money import Money
 from almoner.payments.gateway import Charge, Forged, Instrument, Notice
 from almoner.payments.gateways.sandbox.fault_book import set_fault
 from almoner.payments.gateways.sandbox.faults import named
-from almoner.payments.gateways.sandbox.gateway import SandboxGateway
+from almoner.payments.gateways.sandbox.gateway import SandboxGateway, SandboxRules
 from almoner.payments.gateways.sandbox.notices import ORDERS_MAX
 from almoner.payments.gateways.sandbox.post_notices import NoticePoster
 from almoner.platform.db import DatabaseAway
@@ -324,8 +324,6 @@ async def test_old_notices_are_forgotten(
 
 async def test_a_database_that_is_away_is_said() -> None:
     """The loop then waits, and goes on later."""
-    from almoner.payments.gateways.sandbox.gateway import SandboxRules
-
     gateway = SandboxGateway("postgresql://nobody@127.0.0.1:1/nothing", SandboxRules())
     poster = NoticePoster(gateway, "http://127.0.0.1:1/", SECRET)
 
