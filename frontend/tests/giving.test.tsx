@@ -395,3 +395,16 @@ test("A currency without decimals refuses them in words", async () => {
   );
   expect(screen.queryByRole("option", { name: /EUR/ })).toBeNull();
 });
+
+test("A link to finish a gift opens the form with its amount and currency", async () => {
+  openApp(`${FORM}?finish=0123~4550~JPY~signature`);
+
+  expect(await screen.findByLabelText("Amount")).toHaveValue("4550");
+  expect(screen.getByLabelText("Currency")).toHaveValue("JPY");
+});
+
+test("A link to finish that makes no sense opens an empty form", async () => {
+  openApp(`${FORM}?finish=0123~%3Cscript%3E~EUR`);
+
+  expect(await screen.findByLabelText("Amount")).toHaveValue("");
+});

@@ -32,7 +32,12 @@ async def test_serve_uses_the_servers_it_is_given(
         _, charges = running.runs("sandbox", "charges")
 
     assert [a.status_code for a in answers] == [201, 201]
-    assert ready == {"status": "ready", "database": "ok", "cache": "ok"}
+    assert ready == {
+        "status": "ready",
+        "database": "ok",
+        "cache": "ok",
+        "journal": "writable",
+    }
     assert (checked, charges["captured"], found["attempts_open"]) == (0, 1, 0)
     assert started == []
     assert not (tmp_path / "data" / "postgres").exists()

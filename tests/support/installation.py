@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -14,8 +15,11 @@ from almoner.app import create_web
 from almoner.bootstrap import Web, Work, make_gateway
 from almoner.charities.choose import CharityChooser
 from almoner.charities.seed_demo import seed_demo
+from almoner.donations.drain import Drain
 from almoner.operations.check import check
 from almoner.operations.view import View
+from almoner.platform.journal.files import DiskSegments
+from almoner.platform.journal.journal import Journal
 from almoner.platform.settings import SUBJECTS, Settings
 
 Installations = Callable[..., Coroutine[Any, Any, "Installation"]]
@@ -115,8 +119,66 @@ class Installation:
 
     async def until_withdrawn(self) -> None:
         """Wait until no stamp is left that this process has to withdraw."""
-        while self.web.giving._unsent:  # noqa: ASYNC110 - nobody tells us
+        while self.web.kept.withdrawals.waiting:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
+
+    @property
+    def drain(self) -> Drain:
+        """What brings kept gifts in."""
+        assert self.web.draining is not None
+        return self.web.draining.drain
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of this process."""
+        assert self.web.kept.journal is not None
+        return self.web.kept.journal
+
+    @property
+    def journal_dir(self) -> str:
+        """Where the segments are."""
+        return self.settings.journal.journal_dir
+
+    def hold_drain(self) -> None:
+        """Let kept gifts wait, as behind a slow database."""
+
+        async def waits(backlog: object) -> int:
+            return 0
+
+        self.drain._drain = waits  # type: ignore[method-assign]
+
+    def release_drain(self) -> None:
+        """Let the drain go on."""
+        del self.drain._drain
+
+    def nonces_ran_out(self) -> None:
+        """Let every nonce count as too old."""
+        assert self.web.draining is not None
+        take_in = self.web.draining._take_in
+        take_in._rules = msgspec.structs.replace(take_in._rules, nonce_ms=-1)
+
+    def drop_journal(self) -> Path:
+        """Lose the journal as a kill -9 does: nothing is closed in order, the lock is gone."""
+        self.hold_drain()
+        own, self.journal._own = self.journal._own, None
+        assert own is not None
+        own.file.close()
+        return Path(self.journal_dir) / f"{own.file.name}.journal"
+
+    async def until_drained(self, *, damaged: int = 0, processes: int = 1) -> None:
+        """Wait until every kept gift is in the database and its charge is done.
+
+        So many segments may be left: the own ones of the processes, and damaged ones.
+        """
+        files = DiskSegments(self.journal_dir)
+        async with asyncio.timeout(30):
+            while (  # noqa: ASYNC110 - nobody tells us
+                self.web.kept.keeping.oldest_ms is not None
+                or self.drain.waiting
+                or len(await files.names()) > damaged + processes
+            ):
+                await asyncio.sleep(0.02)
+            await self.drain.until_charged()
 
     async def until_charged(self) -> None:
         """Wait until the sandbox has charged something."""

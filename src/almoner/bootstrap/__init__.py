@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from almoner.bootstrap.base import Base, bounds_of
 from almoner.bootstrap.gateways import make_gateway
+from almoner.bootstrap.journal import make_segments
 from almoner.bootstrap.payments import Payments
 from almoner.bootstrap.web import Web
 from almoner.bootstrap.work import Work
 
-__all__ = ["Base", "Payments", "Web", "Work", "bounds_of", "make_gateway"]
+__all__ = ["Base", "Payments", "Web", "Work", "bounds_of", "make_gateway", "make_segments"]

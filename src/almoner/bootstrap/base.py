@@ -17,6 +17,8 @@ from almoner.platform.probes import Probes
 from almoner.platform.schema import REVISION
 from almoner.platform.settings import Settings, SettingsError
 
+_RESOLVER_GRACE_MS = 5_000
+
 
 class Base:
     """What every role needs: database, cache, ids. Made outside the loop, opened inside it."""
@@ -32,6 +34,7 @@ class Base:
             open_cache(settings.servers.redis_url) if settings.servers.redis_url else None
         )
         self.client_address: ClientAddress = client_address_reader(settings.web.trusted_proxies)
+        self.check_after_ms = settings.gateway.gateway_deadline_ms + _RESOLVER_GRACE_MS
         self.service = ServiceCredential(settings.secrets.service_token)
         self.probes = Probes(
             self.database, self.cache, REVISION, settings.web.metrics_token, self.client_address
@@ -92,4 +95,6 @@ def require(settings: Settings) -> None:
         )
     if settings.gateway.payments_url and not settings.secrets.service_token:
         raise SettingsError("ALMONER_PAYMENTS_URL needs ALMONER_SERVICE_TOKEN.")
+    if settings.journal.journal_copies > 1 and not settings.servers.redis_url:
+        raise SettingsError("ALMONER_JOURNAL_COPIES=2 needs ALMONER_REDIS_URL.")
     bounds_of(settings)

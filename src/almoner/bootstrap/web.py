@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from almoner.bootstrap.base import Base, bounds_of
 from almoner.bootstrap.gateways import make_charging
+from almoner.bootstrap.journal import Draining, Kept, make_links
 from almoner.bootstrap.writers import make_intents, make_settlements
 from almoner.charities.answers import CatalogueReader
 from almoner.charities.choose import CharityChooser
@@ -41,6 +42,7 @@ class Web(Base):
         self._writers = [Writer(settings.servers.database_url) for _ in range(2)]
         self._settlements = make_settlements(self, self._writers[0])
         self._intents = make_intents(self, self._writers[1])
+        self.kept = Kept(self, self._intents)
         self._charger, charging = make_charging(settings)
         self.payments = (
             PaymentsApi(self.database, charging, self.service)
@@ -51,11 +53,17 @@ class Web(Base):
             self.database,
             self.ids,
             self.read_tokens,
-            self._intents,
+            self.kept.keeping,
             self._settlements,
             charging,
             GivingPolicy(settings.gateway.gateway, settings.giving.donor_wait_ms),
         )
+        self.draining = (
+            Draining(self, self.kept.segments, self.kept, self.giving.carry_on)
+            if self.kept.segments
+            else None
+        )
+        self.probes.journal = self.kept.journal
         self.donations = self._donations_api()
 
     async def open(self) -> None:
@@ -70,8 +78,11 @@ class Web(Base):
             *self._writers,
             self._settlements,
             self._intents,
+            self.kept,
             self.giving,
         )
+        if self.draining is not None:
+            await self.start(self.draining)
 
     def _donations_api(self) -> DonationsApi:
         settings, bounds = self.settings, bounds_of(self.settings)
@@ -85,6 +96,8 @@ class Web(Base):
             limiter=self.limiter,
             client_address=self.client_address,
             database=self.database,
+            keeping=self.kept.keeping,
+            links=make_links(self),
             settling=Settling(self.database, self._settlements),
             service=self.service,
             config=public_config(settings.gateway.gateway, bounds, settings.giving.donor_wait_ms),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from almoner.bootstrap.base import Base
+from almoner.bootstrap.journal import make_links
 from almoner.donations.answer import Answer
 from almoner.donations.gift import Intent
 from almoner.donations.intend import Intended, IntentWriter
 from almoner.donations.settle import Settlement, SettlementWriter
 from almoner.platform.batch import Batcher
 from almoner.platform.db import Writer
-
-_RESOLVER_GRACE_MS = 5_000
 
 
 def make_settlements(base: Base, writer: Writer) -> Batcher[Settlement, Answer]:
@@ -19,7 +18,7 @@ def make_settlements(base: Base, writer: Writer) -> Batcher[Settlement, Answer]:
     What a gateway did is true whatever the database says, so it is written again for as long as
     it takes.
     """
-    settlements = SettlementWriter(writer, base.ids, base.read_tokens)
+    settlements = SettlementWriter(writer, base.ids, base.read_tokens, make_links(base))
     return Batcher("settlements", settlements.write, retry_for_ms=None)
 
 
@@ -28,6 +27,6 @@ def make_intents(base: Base, writer: Writer) -> Batcher[Intent, Intended]:
     intents = IntentWriter(
         writer,
         base.ids,
-        check_after_ms=base.settings.gateway.gateway_deadline_ms + _RESOLVER_GRACE_MS,
+        check_after_ms=base.check_after_ms,
     )
     return Batcher("intents", intents.write, retry_for_ms=base.settings.giving.database_wait_ms)

@@ -7,6 +7,7 @@ import typer
 from almoner.cli.bench import app as bench
 from almoner.cli.charities import app as charities
 from almoner.cli.check import check
+from almoner.cli.journal import app as journal
 from almoner.cli.migrate import migrate
 from almoner.cli.payments import payments
 from almoner.cli.sandbox import app as sandbox
@@ -28,5 +29,6 @@ app.command()(payments)
 app.command()(migrate)
 app.add_typer(charities, name="charities")
 app.command()(check)
+app.add_typer(journal, name="journal")
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(bench, name="bench")

@@ -14,6 +14,8 @@ from msgspec import Struct
 from almoner.charities.choose import CharityChooser
 from almoner.donations.answer import ACCEPTED, Answer
 from almoner.donations.config import PublicConfig
+from almoner.donations.errors import KeptElsewhere, NotFoundOrNotYours
+from almoner.donations.finish import FinishLinks
 from almoner.donations.form import (
     EMAIL_LENGTH_MAX,
     LOCALES,
@@ -28,16 +30,17 @@ from almoner.donations.form import (
 )
 from almoner.donations.gift import Gift
 from almoner.donations.give import Giving
+from almoner.donations.keep import Keeping
 from almoner.donations.keys import FormTokens, read_key
 from almoner.donations.report import OutcomeReport, read_report, report
 from almoner.donations.schemas import GiftNotPaid, GiftPaid, GiftProcessing
 from almoner.donations.settle import Settling
-from almoner.donations.show import DonationView, check_token, show
+from almoner.donations.show import DonationView, check_token, show, show_kept
 from almoner.payments.gateway import Instrument
 from almoner.payments.instruments import Instruments
 from almoner.platform.clock import rfc3339
 from almoner.platform.credentials import ServiceCredential
-from almoner.platform.db import Database
+from almoner.platform.db import Database, DatabaseAway
 from almoner.platform.errors import FieldError, Invalid, Problem, ProblemView
 from almoner.platform.http import PROBLEM_MEDIA_TYPE, AnyRequest, ClientAddress
 from almoner.platform.ids import Tokens
@@ -70,6 +73,8 @@ class DonationsApi(Struct, frozen=True):
     limiter: Limiter
     client_address: ClientAddress
     database: Database
+    keeping: Keeping
+    links: FinishLinks
     settling: Settling
     service: ServiceCredential
     config: PublicConfig
@@ -176,7 +181,7 @@ def routes(api: DonationsApi) -> Router:
         """The donation as it stands now, for whoever holds its read token."""
         check_token(api.read_tokens, donation_id, authorization)
         return Response(
-            await show(api.database, donation_id), headers={"Cache-Control": "private, no-store"}
+            await _shown(api, donation_id), headers={"Cache-Control": "private, no-store"}
         )
 
     @put("/donations/{donation_id:uuid}", summary="Report an outcome (our own services)")
@@ -191,6 +196,24 @@ def routes(api: DonationsApi) -> Router:
         route_handlers=[config, donation_form, give, show_donation, report_outcome],
         tags=["donations"],
     )
+
+
+async def _shown(api: DonationsApi, donation_id: UUID) -> DonationView:
+    """The donation in the journal or in the database.
+
+    Its read token was given out with an answer, so there is one: where it is in neither, another
+    process keeps it.
+    """
+    if (kept := api.keeping.find(donation_id)) is not None:
+        return show_kept(kept.facts)
+    if api.keeping.away:
+        raise DatabaseAway
+    try:
+        return await show(api.database, donation_id, api.links)
+    except NotFoundOrNotYours:
+        if api.keeping.keeps:
+            raise KeptElsewhere from None
+        raise
 
 
 def _check_headers(request: AnyRequest) -> None:

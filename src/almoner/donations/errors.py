@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from almoner.platform.errors import Problem
+from almoner.platform.errors import Problem, Unavailable
 
 
 class KeyReused(Problem):
@@ -58,4 +58,14 @@ class NotFoundOrNotYours(Problem):
             "No such donation",
             "There is no donation with this id, or the read token does not belong to it. Send "
             "the read_token of the answer that created it as Authorization: Bearer.",
+        )
+
+
+class KeptElsewhere(Unavailable):
+    """The gift was taken while the database was away, and is not in the database yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your gift is kept safe and will be processed as soon as possible. Please do not give "
+            "again; ask again in a moment.",
         )

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from almoner.charities.choose import ChosenCharity
+from almoner.donations.facts import DonationFacts
 from almoner.donors.donor import Donor
 from almoner.money import Money
 from almoner.payments.attempt import Attempt
@@ -67,6 +68,19 @@ class Intent(Struct, frozen=True):
     attempt: Attempt
     gift: Gift
     created_ms: int
+
+    def facts(self) -> DonationFacts:
+        """What can be told of it, whatever becomes of its charge."""
+        charity = self.gift.charity
+        return DonationFacts(
+            self.donation_id,
+            self.donor.donor_id,
+            charity.charity_id,
+            charity.slug,
+            charity.name,
+            self.gift.money,
+            self.created_ms,
+        )
 
     def look(self) -> int:
         """A number of 64 bits that is equal for gifts of the same donor, charity and amount."""

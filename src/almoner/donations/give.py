@@ -6,9 +6,9 @@ The three happen in a task of their own: a browser that is closed cancels nothin
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
+from collections.abc import Coroutine
+from typing import Any
 
-import structlog
 from msgspec import Struct
 
 from almoner.donations import queries
@@ -16,7 +16,8 @@ from almoner.donations.answer import Answer, of_state, processing
 from almoner.donations.errors import InFlight, KeyReused, PossibleDuplicate
 from almoner.donations.facts import DonationFacts
 from almoner.donations.gift import Gift, Intent
-from almoner.donations.intend import Begun, Existing, Intended, LooksLikeSecond
+from almoner.donations.intend import Begun, Existing, LooksLikeSecond
+from almoner.donations.keep import Keeping, Kept
 from almoner.donations.keys import RequestKey
 from almoner.donations.queries import Record
 from almoner.donations.settle import Settlement
@@ -26,13 +27,10 @@ from almoner.payments.charge import Charging
 from almoner.payments.gateway import Charge, Observation, Reference, Seen, request_key_of
 from almoner.payments.latest import latest
 from almoner.payments.outcome import Outcome
-from almoner.payments.withdraw import withdraw
 from almoner.platform.batch import Batcher
 from almoner.platform.clock import now_ms
 from almoner.platform.db import Database, DatabaseAway
 from almoner.platform.ids import IdDeriver, Tokens, new_id
-
-log = structlog.get_logger(__name__)
 
 FIRST_LOOK_MS = 5_000
 DRAIN_S = 5.0
@@ -81,7 +79,7 @@ class Giving:
         database: Database,
         ids: IdDeriver,
         read_tokens: Tokens,
-        intents: Batcher[Intent, Intended],
+        keeping: Keeping,
         settlements: Batcher[Settlement, Answer],
         charging: Charging,
         policy: GivingPolicy,
@@ -89,13 +87,11 @@ class Giving:
         self._database = database
         self._ids = ids
         self._read_tokens = read_tokens
-        self._intents = intents
+        self._keeping = keeping
         self._settlements = settlements
         self._charging = charging
         self._policy = policy
         self._running: dict[asyncio.Task[Answer], _Waiting] = {}
-        self._unsent: dict[UUID, Attempt] = {}
-        self._withdrawing: asyncio.Task[None] | None = None
 
     async def give(self, gift: Gift, key: RequestKey) -> Answer:
         """Take a gift under a key.
@@ -106,15 +102,18 @@ class Giving:
         intent = self._intent(gift, key)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(loop.create_future())
-        task = asyncio.create_task(self._carry_out(intent, waiting))
-        self._running[task] = waiting
-        task.add_done_callback(self._finished)
+        task = self._start(self._carry_out(intent, waiting), waiting)
         timer = loop.call_later(self._policy.donor_wait_ms / 1000, waiting.tell_if_begun)
         try:
             await waiting.told
         finally:
             timer.cancel()
-        return task.result() if task.done() else processing(_facts(intent), self._read_tokens)
+        return task.result() if task.done() else processing(intent.facts(), self._read_tokens)
+
+    def carry_on(self, intent: Intent, begun: Begun) -> asyncio.Task[Answer]:
+        """Charge a gift that was kept in the journal and is stamped now; nobody waits for it."""
+        waiting = _Waiting(asyncio.get_running_loop().create_future())
+        return self._start(self._charge(intent, begun, kept=True), waiting)
 
     async def recall(self, key: RequestKey, fingerprint: bytes | None) -> Answer | None:
         """What is to be told of a gift that was taken under this key before; None if none was.
@@ -122,6 +121,12 @@ class Giving:
         Raises KeyReused when it was another gift, InFlight, or DatabaseAway.
         """
         donation_id = key.donation_id(self._ids)
+        if (kept := self._keeping.find(donation_id)) is not None:
+            if kept.fingerprint != fingerprint:
+                raise KeyReused
+            return processing(kept.facts, self._read_tokens)
+        if self._keeping.away:
+            raise DatabaseAway
         async with self._database.connection() as connection:
             records = await queries.read_records(connection, [donation_id])
             record = records.get(donation_id)
@@ -151,13 +156,17 @@ class Giving:
         """Wait a while for charges under way. What is not done by then, the resolver finds."""
         if self._running:
             await asyncio.wait(list(self._running), timeout=DRAIN_S)
-        if self._withdrawing:
-            self._withdrawing.cancel()
 
     @property
     def under_way(self) -> int:
         """Gifts that are being carried out now."""
         return len(self._running)
+
+    def _start(self, work: Coroutine[Any, Any, Answer], waiting: _Waiting) -> asyncio.Task[Answer]:
+        task = asyncio.create_task(work)
+        self._running[task] = waiting
+        task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[Answer]) -> None:
         self._running.pop(task).tell()
@@ -196,11 +205,9 @@ class Giving:
         )
 
     async def _carry_out(self, intent: Intent, waiting: _Waiting) -> Answer:
-        try:
-            intended = await self._intents.submit(intent)
-        except DatabaseAway:
-            self._withdraw_later(intent.attempt)
-            raise
+        intended = await self._keeping.write(intent)
+        if isinstance(intended, Kept):
+            return processing(intended.gift.facts, self._read_tokens)
         if isinstance(intended, LooksLikeSecond):
             raise PossibleDuplicate(intended.first_donation_id)
         if isinstance(intended, Existing):
@@ -208,7 +215,7 @@ class Giving:
         waiting.begin()
         return await self._charge(intent, intended)
 
-    async def _charge(self, intent: Intent, begun: Begun) -> Answer:
+    async def _charge(self, intent: Intent, begun: Begun, *, kept: bool = False) -> Answer:
         attempt, gift, started_ms = begun.attempt, intent.gift, now_ms()
         charge = Charge(
             attempt.attempt_id,
@@ -220,13 +227,19 @@ class Giving:
         observation = await self._charging.charge(attempt.gateway, charge)
         outcome = _outcome(attempt, observation, started_ms)
         return await self._settlements.submit(
-            Settlement(outcome, _facts(intent), attempt.gateway, AttemptState.DISPATCHED)
+            Settlement(
+                outcome,
+                intent.facts(),
+                attempt.gateway,
+                AttemptState.DISPATCHED,
+                locale=intent.gift.locale if kept else None,
+            )
         )
 
     def _answer_existing(self, intent: Intent, existing: Existing) -> Answer:
         if existing.record.fingerprint != intent.fingerprint:
             raise KeyReused
-        return self._answer_now(existing.record, existing.attempt, _facts(intent))
+        return self._answer_now(existing.record, existing.attempt, intent.facts())
 
     def _answer_now(self, record: Record, attempt: AttemptRow, facts: DonationFacts) -> Answer:
         """The stored answer, or else what the attempt's state calls for. Raises InFlight."""
@@ -243,41 +256,10 @@ class Giving:
         )
         return of_state(facts, attempt.state, observed, self._read_tokens)
 
-    def _withdraw_later(self, attempt: Attempt) -> None:
-        """The stamp may have been committed although the database did not say so."""
-        self._unsent[attempt.lease_owner] = attempt
-        if self._withdrawing is None or self._withdrawing.done():
-            self._withdrawing = asyncio.create_task(self._withdraw_until_done())
-
-    async def _withdraw_until_done(self) -> None:
-        while self._unsent:
-            attempts = list(self._unsent.values())[:500]
-            try:
-                await withdraw(self._database, attempts)
-            except DatabaseAway:
-                await asyncio.sleep(0.5)
-                continue
-            for attempt in attempts:
-                del self._unsent[attempt.lease_owner]
-            log.info("unsent_attempts_withdrawn", count=len(attempts))
-
 
 def _was_withdrawn(record: Record, attempt: AttemptRow) -> bool:
     """Stamped, never sent, and nobody was told anything: the key is as good as new."""
     return attempt.state is AttemptState.NOT_SENT and record.response_status is None
-
-
-def _facts(intent: Intent) -> DonationFacts:
-    charity = intent.gift.charity
-    return DonationFacts(
-        intent.donation_id,
-        intent.donor.donor_id,
-        charity.charity_id,
-        charity.slug,
-        charity.name,
-        intent.gift.money,
-        intent.created_ms,
-    )
 
 
 _STATE_OF_SEEN = {

@@ -64,7 +64,7 @@ class IntentWriter:
         async with self._writer.transaction() as connection:
             claimed = await queries.insert_records(connection, intents)
             new = [intent for intent in intents if intent.request_id in claimed]
-            if seconds := await _seconds(connection, new):
+            if seconds := await second_gifts(connection, new):
                 results |= seconds
                 taken_back = [intent for intent in new if intent.request_id in seconds]
                 await queries.delete_records(connection, taken_back)
@@ -139,7 +139,9 @@ def _same_keys(
     return {i.request_id: asked[i.donation_id] for i in intents if i.donation_id in asked}
 
 
-async def _seconds(connection: Connection, new: Sequence[Intent]) -> dict[UUID, LooksLikeSecond]:
+async def second_gifts(
+    connection: Connection, new: Sequence[Intent]
+) -> dict[UUID, LooksLikeSecond]:
     """Those that look like a second gift, by request id. A confirmed gift never does.
 
     Gifts that look alike are judged one after the other, also by two processes at once: whoever

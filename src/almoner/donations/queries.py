@@ -135,15 +135,18 @@ async def lock_looks(connection: Connection, looks: Sequence[int]) -> None:
 async def alike(connection: Connection, intents: Sequence[Intent]) -> list[AlikeDonation]:
     """Donations of the same donor, charity and amount within a week.
 
-    Leaves open whether they were paid; `recent` is ten minutes. Older ones than a week are out of
-    doubt by then and nobody mistakes them for a double click.
+    Leaves open whether they were paid; `recent` is within ten minutes of each other, by when their
+    donors asked: a gift may have waited in a journal. Older ones than a week are out of doubt by
+    then and nobody mistakes them for a double click.
     """
     cursor = await connection.execute(
         """
         SELECT new.request_id, d.donation_id, d.donor_id,
-               d.created_at > now() - interval '10 minutes' AS recent
-        FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::text[])
-             AS new (request_id, donation_id, donor_id, charity_id, amount_minor, currency)
+               abs(extract(epoch FROM d.created_at) * 1000 - new.created_ms) < 600000 AS recent
+        FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::text[],
+                    %s::bigint[])
+             AS new (request_id, donation_id, donor_id, charity_id, amount_minor, currency,
+                     created_ms)
         JOIN donation AS d ON d.donor_id = new.donor_id AND d.created_at > now() - interval '7 days'
              AND d.charity_id = new.charity_id AND d.amount_minor = new.amount_minor
              AND d.currency = new.currency AND d.donation_id <> new.donation_id
@@ -155,6 +158,7 @@ async def alike(connection: Connection, intents: Sequence[Intent]) -> list[Alike
             arrays.integers(i.gift.charity.charity_id for i in intents),
             arrays.integers(i.gift.money.amount_minor for i in intents),
             arrays.texts(i.gift.money.currency for i in intents),
+            arrays.integers(i.created_ms for i in intents),
         ),
         prepare=True,
     )
@@ -199,3 +203,68 @@ async def read_facts(database: Database, donation_id: UUID) -> DonationFacts | N
 def _facts(row: dict[str, Any]) -> DonationFacts:
     amount_minor, currency = row.pop("amount_minor"), row.pop("currency")
     return DonationFacts(money=Money(amount_minor, currency), **row)
+
+
+class Drained(Struct, frozen=True):
+    """A record of a journal that was taken in: by which drainer, and what came of it."""
+
+    sequence: int
+    donation_id: UUID
+    drained_by: UUID
+    result: str
+
+
+async def probe_commit(connection: Connection) -> None:
+    """Make the caller's transaction one whose commit must reach the disk."""
+    await connection.execute("SELECT pg_current_xact_id()")
+
+
+async def lock_segment(connection: Connection, segment_id: UUID) -> None:
+    """Let nobody else drain this segment until the transaction ends."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(segment_id.bytes[8:], signed=True),)
+    )
+
+
+async def read_drained(
+    connection: Connection, segment_id: UUID, sequences: Sequence[int]
+) -> dict[int, Drained]:
+    """Those of these records that were taken in before, by sequence."""
+    cursor = await connection.execute(
+        """
+        SELECT sequence, donation_id, drained_by, result FROM journal_drained
+        WHERE segment_id = %s AND sequence = ANY (%s::bigint[])
+        """,
+        (segment_id, arrays.integers(sequences)),
+    )
+    return {row["sequence"]: Drained(**row) for row in await cursor.fetchall()}
+
+
+async def insert_drained(
+    connection: Connection, segment_id: UUID, drained: Sequence[Drained]
+) -> None:
+    """Write down that records were taken in. Raises UniqueViolation for one that was before."""
+    await connection.execute(
+        """
+        INSERT INTO journal_drained (segment_id, sequence, donation_id, drained_by, result,
+                                     drained_at)
+        SELECT %s, sequence, donation_id, drained_by, result, now()
+        FROM unnest(%s::bigint[], %s::uuid[], %s::uuid[], %s::text[])
+             AS new (sequence, donation_id, drained_by, result)
+        """,
+        (
+            segment_id,
+            arrays.integers(d.sequence for d in drained),
+            arrays.uuids(d.donation_id for d in drained),
+            arrays.uuids(d.drained_by for d in drained),
+            arrays.texts(d.result for d in drained),
+        ),
+    )
+
+
+async def count_drained(database: Database, segment_id: UUID) -> int:
+    """How many records of a segment were taken in."""
+    row = await database.fetch_one(
+        "SELECT count(*) AS drained FROM journal_drained WHERE segment_id = %s", (segment_id,)
+    )
+    return 0 if row is None else int(row["drained"])

@@ -9,7 +9,9 @@ from msgspec import Struct
 
 from almoner.donations import queries
 from almoner.donations.answer import Answer, of_state
+from almoner.donations.ask_again import DETAILS_GONE, payment_needed
 from almoner.donations.facts import DonationFacts
+from almoner.donations.finish import FinishLinks
 from almoner.donations.postings import transfers_of
 from almoner.donations.status import STATUS_OF
 from almoner.events.event import Event
@@ -25,21 +27,28 @@ from almoner.platform.ids import IdDeriver, Tokens, new_id
 
 
 class Settlement(Struct, frozen=True):
-    """An outcome with what it means for its donation. `was` is the state it moves from."""
+    """An outcome with what it means for its donation. `was` is the state it moves from.
+
+    `locale` is there for a gift that was kept in the journal: its donor may have left the page.
+    """
 
     outcome: Outcome
     facts: DonationFacts
     gateway: str
     was: AttemptState
+    locale: str | None = None
 
 
 class SettlementWriter:
     """Writes settlements, many in one transaction."""
 
-    def __init__(self, writer: Writer, ids: IdDeriver, read_tokens: Tokens) -> None:
+    def __init__(
+        self, writer: Writer, ids: IdDeriver, read_tokens: Tokens, links: FinishLinks
+    ) -> None:
         self._writer = writer
         self._ids = ids
         self._read_tokens = read_tokens
+        self._links = links
 
     async def write(self, settlements: Sequence[Settlement]) -> list[Answer]:
         """The answer for each, in order.
@@ -55,7 +64,7 @@ class SettlementWriter:
                 if transfers := [t for s in applied for t in self._transfers(s)]:
                     await post(connection, transfers)
                 if events := [_event(s) for s in applied if s.outcome.state is not s.was]:
-                    await tell(connection, events)
+                    await tell(connection, events + self._asked_again(applied))
                 if final := [a for a in answers.values() if a.status != 202]:
                     await queries.store_responses(connection, final)
             if stale := [s for s in settlements if s.outcome.attempt_id not in moved]:
@@ -65,6 +74,14 @@ class SettlementWriter:
                         s.facts, rows[s.outcome.attempt_id]
                     )
         return [answers[s.outcome.attempt_id] for s in settlements]
+
+    def _asked_again(self, applied: Sequence[Settlement]) -> list[Event]:
+        """For kept gifts whose payment details were of no use any more."""
+        return [
+            payment_needed(s.facts, s.outcome.decline_code, s.locale, self._links)
+            for s in applied
+            if s.locale and s.outcome.decline_code in DETAILS_GONE
+        ]
 
     def _transfers(self, settlement: Settlement) -> list[Transfer]:
         return transfers_of(

@@ -7,7 +7,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from almoner.donations import queries
+from almoner.donations.ask_again import ASKED_AGAIN
 from almoner.donations.errors import NotFoundOrNotYours
+from almoner.donations.facts import DonationFacts
+from almoner.donations.finish import FinishLinks
 from almoner.donations.status import STATUS_OF, Status
 from almoner.payments.attempt import AttemptRow
 from almoner.payments.declines import DONOR_WORDS
@@ -32,9 +35,30 @@ class DonationView(Struct, frozen=True):
     error_message: str | None
     code: str | None
     updated_at: str
+    finish_path: str | None = None
 
 
-async def show(database: Database, donation_id: UUID) -> DonationView:
+def show_kept(facts: DonationFacts) -> DonationView:
+    """A donation that waits in the journal: taken, and nothing has been sent."""
+    return DonationView(
+        donation_id=str(facts.donation_id),
+        status="processing",
+        amount=facts.money.decimal_text(),
+        currency=facts.money.currency,
+        charity_id=facts.charity_id,
+        charity_name=facts.charity_name,
+        charity_slug=facts.charity_slug,
+        donation_timestamp=rfc3339(facts.created_ms),
+        transaction_id=None,
+        error_message=None,
+        code=None,
+        updated_at=rfc3339(facts.created_ms),
+    )
+
+
+async def show(
+    database: Database, donation_id: UUID, links: FinishLinks | None = None
+) -> DonationView:
     """The donation as it stands now. Raises NotFoundOrNotYours, or DatabaseAway."""
     facts = await queries.read_facts(database, donation_id)
     if facts is None:
@@ -57,6 +81,7 @@ async def show(database: Database, donation_id: UUID) -> DonationView:
         error_message=DONOR_WORDS[code] if code else None,
         code=code,
         updated_at=rfc3339(attempt.observed_ms or attempt.dispatched_ms),
+        finish_path=links.path_of(facts) if links and code in ASKED_AGAIN else None,
     )
 
 

@@ -13,6 +13,10 @@ DONOR_WORDS: Final[dict[str, str]] = {
     "gateway_unreachable": "The payment provider could not be reached. You were not charged.",
     "payment_details_used": "These payment details were used before. You were not charged; "
     "please enter the card again.",
+    "payment_details_expired": "Your payment details had run out before the gift could be charged. "
+    "You were not charged; please enter your card again.",
+    "possible_duplicate": "It looks just like another gift of yours, so it was not charged. If you "
+    "meant to give twice, please give once more.",
     "payment_misconfigured": "The payment could not be made because of a mistake on our side. "
     "You were not charged.",
     "not_charged": "The payment did not reach the bank. You were not charged.",

@@ -47,6 +47,56 @@ async def insert_dispatched(
     )
 
 
+async def insert_prepared(connection: Connection, attempts: Sequence[Attempt]) -> None:
+    """Insert attempts without a stamp: nothing may be sent for them."""
+    await connection.execute(
+        """
+        INSERT INTO payment_attempt (attempt_id, donor_id, payable_id, number, gateway, state,
+            amount_minor, currency, merchant_account, lease_owner)
+        SELECT attempt_id, donor_id, payable_id, number, gateway, 'PREPARED', amount_minor,
+               currency, merchant_account, lease_owner
+        FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::smallint[], %s::text[], %s::bigint[],
+                    %s::text[], %s::text[], %s::uuid[])
+             AS new (attempt_id, donor_id, payable_id, number, gateway, amount_minor, currency,
+                     merchant_account, lease_owner)
+        """,
+        (
+            arrays.uuids(a.attempt_id for a in attempts),
+            arrays.uuids(a.donor_id for a in attempts),
+            arrays.uuids(a.payable_id for a in attempts),
+            arrays.integers(a.number for a in attempts),
+            arrays.texts(a.gateway for a in attempts),
+            arrays.integers(a.money.amount_minor for a in attempts),
+            arrays.texts(a.money.currency for a in attempts),
+            arrays.texts(a.merchant_account for a in attempts),
+            arrays.uuids(a.lease_owner for a in attempts),
+        ),
+    )
+
+
+async def abandon_prepared(
+    connection: Connection, attempts: Sequence[tuple[Attempt, str]], at_ms: int
+) -> None:
+    """Move attempts that were never stamped to ABANDONED, each with its decline code."""
+    await connection.execute(
+        """
+        UPDATE payment_attempt AS a
+        SET state = 'ABANDONED', version = a.version + 1, decline_code = mine.decline_code,
+            observed_at = to_timestamp(%s::bigint / 1000::float8)
+        FROM unnest(%s::uuid[], %s::uuid[], %s::text[])
+             AS mine (attempt_id, donor_id, decline_code)
+        WHERE a.attempt_id = mine.attempt_id AND a.donor_id = mine.donor_id
+          AND a.state = 'PREPARED'
+        """,
+        (
+            at_ms,
+            arrays.uuids(a.attempt_id for a, _ in attempts),
+            arrays.uuids(a.donor_id for a, _ in attempts),
+            arrays.texts(code for _, code in attempts),
+        ),
+    )
+
+
 async def move_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> set[UUID]:
     """Move attempts whose version and lease are still the ones the mover saw."""
     cursor = await connection.execute(

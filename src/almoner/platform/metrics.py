@@ -31,6 +31,41 @@ SECONDS: Final = Histogram(
 )
 GIFTS: Final = Counter("almoner_gifts", "Answers to donors, by what they were told.", ["told"])
 RESOLVED: Final = Counter("almoner_attempts_looked_up", "Look-ups of charges in doubt.")
+JOURNAL_KEPT: Final = Counter(
+    "almoner_journal_kept", "Gifts kept in the journal while the database was away."
+)
+JOURNAL_REFUSED: Final = Counter(
+    "almoner_journal_refused", "Gifts that the journal could not keep, by why.", ["why"]
+)
+JOURNAL_DRAINED: Final = Counter(
+    "almoner_journal_drained", "Kept gifts brought into the database, by result.", ["result"]
+)
+JOURNAL_WAITING: Final = Gauge(
+    "almoner_journal_records", "Kept gifts that wait for the database.", multiprocess_mode="livesum"
+)
+JOURNAL_OLDEST: Final = Gauge(
+    "almoner_journal_oldest_seconds", "Age of the oldest kept gift.", multiprocess_mode="livemax"
+)
+JOURNAL_DAMAGED: Final = Gauge(
+    "almoner_journal_damaged_segments",
+    "Segments that cannot be drained to their end.",
+    multiprocess_mode="livemax",
+)
+JOURNAL_BROKEN: Final = Gauge(
+    "almoner_journal_broken",
+    "Processes whose journal takes nothing any more after a failed fsync.",
+    multiprocess_mode="livesum",
+)
+JOURNAL_SYNC_SECONDS: Final = Histogram(
+    "almoner_journal_fsync_seconds",
+    "Time of one fsync of the journal.",
+    buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1, 5),
+)
+DATABASE_AWAY: Final = Gauge(
+    "almoner_database_away",
+    "1 while gifts cannot be written into the database.",
+    multiprocess_mode="livemax",
+)
 GATEWAY_CALLS: Final = Counter(
     "almoner_gateway_calls",
     "Calls to gateways, by what was seen.",

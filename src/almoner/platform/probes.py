@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from ipaddress import ip_address
+from typing import Final
 
 from litestar import Response, Router, get
 from msgspec import Struct
 
 from almoner.platform.cache import CACHE_AWAY, Cache
-from almoner.platform.db import Database
+from almoner.platform.db import Database, DatabaseAway
 from almoner.platform.errors import Problem
 from almoner.platform.http import AnyRequest, ClientAddress
+from almoner.platform.journal.journal import Journal
 from almoner.platform.metrics import exposition
 from almoner.platform.schema import revision_of
 
+ANSWER_S_MAX: Final = 2.0
+"""How long readiness waits for the database before it counts as away."""
 
-class Probes(Struct, frozen=True):
+
+class Probes(Struct):
     """What the probes look at. `schema_revision` is the one this program was made for."""
 
     database: Database
@@ -24,6 +30,9 @@ class Probes(Struct, frozen=True):
     schema_revision: str
     metrics_token: str
     client_address: ClientAddress
+    journal: Journal | None = None
+    schema_seen: bool = False
+    """Whether the database was there once, with the right schema."""
 
 
 class Alive(Struct, frozen=True):
@@ -33,11 +42,15 @@ class Alive(Struct, frozen=True):
 
 
 class Readiness(Struct, frozen=True):
-    """The process can take gifts. A cache that is away makes it slower, not unready."""
+    """The process can take gifts. A cache that is away makes it slower, not unready.
+
+    With `database` "away" gifts are kept in the journal.
+    """
 
     status: str
     database: str
     cache: str
+    journal: str
 
 
 class SchemaTooOld(Problem):
@@ -63,11 +76,23 @@ def routes(probes: Probes) -> Router:
 
     @get("/readyz", summary="Ready to take gifts")
     async def readyz() -> Readiness:
-        """Whether gifts can be taken: the database answers and has this program's schema."""
-        found = await revision_of(probes.database)
+        """Whether gifts can be taken.
+
+        The database answers and has this program's schema; or it did before, is away now, and the
+        journal can be written.
+        """
+        journal = "none" if probes.journal is None else await probes.journal.state()
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                found = await revision_of(probes.database)
+        except (DatabaseAway, TimeoutError):
+            if not probes.schema_seen or journal != "writable":
+                raise DatabaseAway from None
+            return Readiness("ready", "away", await _cache_state(probes.cache), journal)
         if found != probes.schema_revision:
             raise SchemaTooOld(found, probes.schema_revision)
-        return Readiness("ready", "ok", await _cache_state(probes.cache))
+        probes.schema_seen = True
+        return Readiness("ready", "ok", await _cache_state(probes.cache), journal)
 
     @get("/metrics", summary="Metrics", media_type="text/plain", sync_to_thread=False)
     def metrics(request: AnyRequest) -> Response[bytes]:

@@ -208,6 +208,43 @@ class Resolver(Struct, frozen=True):
     ] = 50
 
 
+class Journal(Struct, frozen=True):
+    """Where gifts are kept while the database is away, and for how long."""
+
+    journal_dir: Annotated[
+        str,
+        _doc(
+            "Folder of the journal, on a disk that outlives the process. `almoner serve` takes "
+            "`journal` in its data directory; a bare `almoner web` without one refuses gifts while "
+            "the database is away."
+        ),
+    ] = ""
+    journal_bytes_max: Annotated[
+        int,
+        _doc("Size of all segments in the folder together, in bytes.", ge=65_536, le=1 << 34),
+    ] = 64 * 1024 * 1024
+    journal_copies: Annotated[
+        int,
+        _doc(
+            "How many copies an acknowledgement needs: 1 is the file, 2 is the file and Valkey.",
+            ge=1,
+            le=2,
+        ),
+    ] = 1
+    journal_nonce_minutes: Annotated[
+        int,
+        _doc(
+            "Age at which payment details are not charged any more and the donor is asked again.",
+            ge=1,
+            le=1_440,
+        ),
+    ] = 150
+    journal_age_minutes_max: Annotated[
+        int,
+        _doc("Nothing more is kept once the oldest kept gift is older.", ge=1, le=10_080),
+    ] = 150
+
+
 class Logging(Struct, frozen=True):
     """What is written down, and how."""
 
@@ -228,6 +265,7 @@ SUBJECTS: tuple[type[Struct], ...] = (
     Gateway,
     Sandbox,
     Resolver,
+    Journal,
     Logging,
 )
 
@@ -242,6 +280,7 @@ class Settings(Struct, frozen=True):
     gateway: Gateway = Gateway()
     sandbox: Sandbox = Sandbox()
     resolver: Resolver = Resolver()
+    journal: Journal = Journal()
     logging: Logging = Logging()
 
     @classmethod

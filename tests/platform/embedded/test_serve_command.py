@@ -65,6 +65,20 @@ def test_a_wrong_setting_ends_with_2(folder: Path) -> None:
     assert "ALMONER_PORT" in result.stderr
 
 
+def test_a_misspelt_fault_ends_with_2(folder: Path) -> None:
+    """Before anything is started, and not in every web process after it."""
+    env = {
+        "ALMONER_SANDBOX_FAULTS": "lost_rest:0.1",
+        "ALMONER_DATA_DIR": str(folder / "data"),
+    }
+
+    result = CliRunner().invoke(app, [], env=env)
+
+    assert result.exit_code == 2
+    assert "ALMONER_SANDBOX_FAULTS: 'lost_rest'" in result.stderr
+    assert not (folder / "data").exists()
+
+
 def test_what_is_typed_counts_more_than_the_environment() -> None:
     """An option replaces its variable, and nothing else."""
     settings = Settings.from_environment({"ALMONER_PORT": "9000", "ALMONER_HOST": "::1"})

@@ -18,7 +18,10 @@ export function Declined({ gift }: { gift: Gift }) {
       <p className="mt-2">{t("gift:failure.text")}</p>
       <div className="mt-6 flex flex-wrap gap-3">
         {gift.charity_slug !== null && (
-          <Link to={`/c/${encodeURIComponent(gift.charity_slug)}/give`} className="button">
+          <Link
+            to={gift.finish_path ?? `/c/${encodeURIComponent(gift.charity_slug)}/give`}
+            className="button"
+          >
             {t("gift:failure.again")}
           </Link>
         )}

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, Navigate, useNavigate, useParams } from "react-router";
+import { Link, Navigate, useNavigate, useParams, useSearchParams } from "react-router";
 
 import { httpStatus } from "@/shared/api/api";
 import { useGetCharityQuery } from "@/shared/api/get-charity";
@@ -14,6 +14,7 @@ import { reassurance } from "@/shared/ui/reassurance";
 import { Skeleton } from "@/shared/ui/Skeleton";
 
 import { DuplicateDialog } from "./DuplicateDialog";
+import { draftOfLink } from "./gift-form";
 import { GiveForm } from "./GiveForm";
 import { RecentGift } from "./RecentGift";
 import { SendingPanel } from "./SendingPanel";
@@ -38,6 +39,7 @@ export default function GivePage() {
 function Give({ slug }: { slug: string }) {
   const { t } = useTranslation(["giving", "charities", "common"]);
   const navigate = useNavigate();
+  const [params] = useSearchParams();
   const lang = useLang();
   const giving = useGiving(slug);
   const { state } = giving;
@@ -115,7 +117,7 @@ function Give({ slug }: { slug: string }) {
             <GiveForm
               charity={charity}
               config={config}
-              draft={giving.opened.draft}
+              draft={giving.opened.draft ?? draftOfLink(params.get("finish"))}
               problem={state.step === "editing" ? state.problem : null}
               onGive={(body) => {
                 giving.give(body, charity.name);

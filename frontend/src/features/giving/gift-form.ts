@@ -93,6 +93,17 @@ export function currenciesFor(config: Config, charity: Charity): CurrencyLimits[
   return config.currencies.filter(({ code }) => taken.includes(code));
 }
 
+/**
+ * What a link to finish a gift fills in: `?finish=id~amount~currency~signature`. The form checks it
+ * like anything typed, so nothing here has to be believed.
+ */
+export function draftOfLink(finish: string | null): GiftDraft | null {
+  const [, amount, currency] = finish?.split("~") ?? [];
+  if (amount === undefined || currency === undefined) return null;
+  if (!/^\d{1,15}(\.\d{1,3})?$/.test(amount)) return null;
+  return { amount, currency, first_name: "", last_name: "", email: "" };
+}
+
 /** Where the form starts: from the kept draft, as far as it still fits. */
 export function startingDraft(
   draft: GiftDraft | null,

@@ -76,6 +76,8 @@ export interface Gift {
   transaction_id: string | null;
   error_message: string | null;
   code: string | null;
+  /** Where a gift can be finished that was not charged for want of valid card details. */
+  finish_path?: string | null;
 }
 
 /** True when the status can no longer change by waiting. */

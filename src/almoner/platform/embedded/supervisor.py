@@ -188,6 +188,7 @@ class Supervisor:
             "ALMONER_PORT": str(self._port()),
             "ALMONER_WEB_PROCESSES": str(web.web_processes),
             "ALMONER_SANDBOX_WEBHOOK_URL": self._webhook_url(),
+            "ALMONER_JOURNAL_DIR": self._journal_dir(),
             "PROMETHEUS_MULTIPROC_DIR": self._metrics_dir,
         }
         return {**os.environ, **{name: value for name, value in told.items() if value}}
@@ -198,6 +199,12 @@ class Supervisor:
         if given or self._settings.gateway.gateway != "sandbox":
             return given
         return f"{_url(_reachable_host(self._settings.web.host), self._port())}/webhooks/sandbox"
+
+    def _journal_dir(self) -> str:
+        """Where gifts are kept while the database is away: as set, or in the data directory."""
+        given = self._settings
+        folder = Path(given.servers.data_dir).expanduser().resolve() / "journal"
+        return given.journal.journal_dir or str(folder)
 
     def _port(self) -> int:
         return int(self._sockets[0].getsockname()[1])

@@ -1,0 +1,33 @@
+"""Why a journal does not take something, or cannot be read on."""
+
+from __future__ import annotations
+
+from almoner.platform.errors import Unavailable
+
+
+class JournalRefuses(Unavailable):
+    """The journal has not taken it: nothing of it is kept."""
+
+    def __init__(self, why: str, *, retry_after_s: int = 10) -> None:
+        super().__init__(
+            "Your gift cannot be kept safe right now, so it was not taken. Please try again in a "
+            "moment.",
+            retry_after_s=retry_after_s,
+        )
+        self.why = why
+
+
+class JournalFull(JournalRefuses):
+    """The journal's bound is reached, or the disk is full. It may take more later."""
+
+
+class JournalBroken(JournalRefuses):
+    """This process' file cannot be trusted any more; it takes nothing until the next start."""
+
+
+class CopyNotTaken(JournalRefuses):
+    """The second copy that an acknowledgement needs could not be made."""
+
+
+class Unreadable(ValueError):
+    """A record that was not sealed with this key, or not at this place."""
