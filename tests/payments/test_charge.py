@@ -241,6 +241,27 @@ async def test_an_ill_gateway_is_left_alone(ill: Observation) -> None:
     assert {(s.seen, s.gateway_code) for s in seen[4:]} == {(Seen.NOT_SENT, "breaker_open")}
 
 
+@pytest.mark.parametrize("code", ["breaker_open", "gateway_busy"])
+async def test_who_is_turned_away_is_told_at_once(code: str) -> None:
+    """Trying again would only keep the donor waiting, and add to the load."""
+    gateway = Scripted(UNSENT)
+    gateway.free.clear()
+    guard = GuardRules(in_flight_max=1, wait_ms=1, breaker=BreakerRules(calls_min=1, open_s=60))
+    rules = structs.replace(RULES, pause_ms=2_000, pause_max_ms=2_000, guard=guard)
+    sending = charging(gateway, rules)
+    first = asyncio.create_task(sending.charge(gateway.name, charge()))
+    await until(lambda: gateway.under_way == 1)
+    if code == "breaker_open":
+        gateway.free.set()
+        await until(lambda: gateway.under_way == 0)
+
+    async with asyncio.timeout(1):
+        turned_away = await sending.charge(gateway.name, charge())
+
+    first.cancel()
+    assert (turned_away.seen, turned_away.gateway_code) == (Seen.NOT_SENT, code)
+
+
 async def test_a_gateway_that_recovers_is_asked_again() -> None:
     """After its pause the breaker lets probes through; they are good, and it closes."""
     gateway = Scripted(UNSENT, UNSENT, UNSENT, UNSENT, TAKEN)

@@ -113,7 +113,7 @@ async def test_a_decline_has_nothing_to_give_back(sandbox: SandboxGateway) -> No
 
 async def test_a_batch_is_paid_out_less_its_fees(sandbox: SandboxGateway) -> None:
     """2.9 % rounded half up and thirty cents for each; one payout for each currency."""
-    first, second = await charged(sandbox, 5000), await charged(sandbox, 1050)
+    first, second = await charged(sandbox, 5000), await charged(sandbox, 1052)
     other = await charged(sandbox, 2000, "EUR")
     await charged(sandbox, 200_000)
 
@@ -123,10 +123,10 @@ async def test_a_batch_is_paid_out_less_its_fees(sandbox: SandboxGateway) -> Non
     assert [payout.payout_id for payout, _ in found] == ids
     assert [(p.currency, p.net_minor) for p, _ in found] == [
         ("EUR", 2000 - (58 + 30)),
-        ("USD", 5000 - (145 + 30) + 1050 - (30 + 30)),
+        ("USD", 5000 - (145 + 30) + 1052 - (31 + 30)),
     ]
     lines = {line.order_id: line.fee_minor for _, charges in found for line in charges}
-    assert lines == {first.order_id: 175, second.order_id: 60, other.order_id: 88}
+    assert lines == {first.order_id: 175, second.order_id: 61, other.order_id: 88}
 
 
 async def test_no_fee_is_above_its_charge(sandbox: SandboxGateway) -> None:
