@@ -73,6 +73,22 @@ test("A failed network is 'we do not know yet', never 'not charged'", async () =
   expect(document.body).not.toHaveTextContent(/not charged|nothing was charged/i);
 });
 
+test("A payment that was given back is not called 'not charged'", async () => {
+  answerReads(() => ({
+    ...GIFT,
+    status: "failure",
+    transaction_id: null,
+    code: "money_returned",
+    error_message: "The payment was given back in full. Nothing of it was kept.",
+  }));
+
+  openApp(LINK);
+
+  const shown = await screen.findByTestId("gift-failure");
+  expect(shown).toHaveTextContent("given back to your card in full");
+  expect(shown).not.toHaveTextContent(/not charged/i);
+});
+
 test("An answer that is no gift is not believed", async () => {
   server.use(http.get("*/donations/:id", () => HttpResponse.json({ status: "success" })));
 

@@ -41,14 +41,14 @@ def create_routes(web: Web) -> Litestar:
         spa_handler(read_files(DIST)),
     ]
     if web.payments is not None:
-        handlers.append(payments_api.routes(web.payments))
+        handlers += payments_api.routes(web.payments)
     return _create(web, handlers)
 
 
 def create_payments(payments: Payments) -> Litestar:
-    """The payments role: charges for our own services, and nothing else."""
+    """The payments role: charges for our own services, takes webhooks, and nothing else."""
     return _create(
-        payments, [payments_api.routes(payments.payments), probes.routes(payments.probes)]
+        payments, [*payments_api.routes(payments.payments), probes.routes(payments.probes)]
     )
 
 

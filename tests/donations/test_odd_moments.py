@@ -84,7 +84,7 @@ async def test_a_look_up_that_fails_does_not_stop_the_others(
 ) -> None:
     """One bad record never stops the rest."""
     answers = [await donor.gives(payment_method_nonce="fake-lost-answer-nonce") for _ in range(3)]
-    gateway = almoner.work.resolver._gateways["sandbox"]
+    gateway = almoner.work.gateway
     original, calls = gateway.look_up, []
 
     async def look_up(order_id: str) -> Observation | None:

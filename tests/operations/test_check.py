@@ -45,6 +45,22 @@ BREACHES: dict[str, list[str]] = {
                             "state = 'NOT_CHARGED'"],
     "paid_is_told": ["DELETE FROM event"],
     "attempt_has_donation": ["DELETE FROM donation"],
+    "second_capture_returned": [
+        "UPDATE gateway_operation SET gateway_code = 'second_transaction', "
+        "gateway_transaction_id = 'sb00009999', finished_at = now() - interval '2 days'"
+    ],
+    "late_money_decided": [
+        "UPDATE payment_attempt SET state = 'LATE_SUCCESS', observed_at = now() - interval '2 hours'"
+    ],
+    "promised_money_returned": [
+        "INSERT INTO money_return (return_id, attempt_id, donor_id, gateway, "
+        "gateway_transaction_id, amount_minor, currency, reason, request_key, decided_at, "
+        "next_try_at) SELECT gen_random_uuid(), attempt_id, donor_id, gateway, 'sb1', 5000, 'USD', "
+        "'two_captures', 'key', now() - interval '2 days', now() FROM payment_attempt"
+    ],
+    "suspense_is_late_money": ["UPDATE ledger_entry SET source_kind = 'late_success'"],
+    "history_is_a_path": ["UPDATE gateway_operation SET outcome = 'NOT_CHARGED'"],
+    "review_has_two_names": ["UPDATE gateway_operation SET kind = 'review'"],
     "given_back_was_captured": [
         "UPDATE ledger_entry SET amount_minor = -amount_minor"
     ],

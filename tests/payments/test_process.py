@@ -159,7 +159,7 @@ async def test_a_reported_success_is_booked_once(almoner: Installation, donor: D
     """The same report twice: one posting, one event."""
     told = await in_doubt(donor)
     attempt = await attempt_of(almoner)
-    charge = await almoner.work.resolver._gateways["sandbox"].look_up(attempt["attempt_id"].hex)
+    charge = await almoner.work.gateway.look_up(attempt["attempt_id"].hex)
     assert charge is not None
     seen = {
         "status": "success",

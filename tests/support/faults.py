@@ -14,7 +14,7 @@ from support.installation import Installation
 
 def sandboxes(almoner: Installation) -> list[SandboxGateway]:
     """The sandbox as the web process and as the worker know it."""
-    found = [almoner.web._charger, almoner.work._gateway]
+    found = [almoner.web._charger, almoner.work.gateway]
     return [gateway for gateway in found if isinstance(gateway, SandboxGateway)]
 
 

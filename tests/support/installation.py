@@ -97,6 +97,23 @@ class Installation:
         while await self.work.resolver.sweep():
             pass
 
+    async def late_now(self) -> None:
+        """Look again at every attempt that has ended, decide about late money, and give back."""
+        async with self.database.connection() as connection:
+            await connection.execute(
+                "UPDATE payment_attempt SET next_check_at = now() - interval '1 second' "
+                "WHERE state NOT IN ('PREPARED', 'DISPATCHED', 'UNKNOWN')"
+            )
+        await self.work.resolver.sweep(limit=1_000)
+        await self.decide_late()
+
+    async def decide_late(self) -> None:
+        """Decide about late money that was seen, and give back what is not to be kept."""
+        while await self.work.late_money.sweep():
+            pass
+        while await self.work.giving_back.sweep():
+            pass
+
     async def due_now(self, *, age_s: int = 0) -> None:
         """Make every attempt in doubt due for its next look-up."""
         async with self.database.connection() as connection:

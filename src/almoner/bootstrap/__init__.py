@@ -6,7 +6,17 @@ from almoner.bootstrap.base import Base, bounds_of
 from almoner.bootstrap.gateways import make_gateway
 from almoner.bootstrap.journal import make_segments
 from almoner.bootstrap.payments import Payments
+from almoner.bootstrap.reviews import Reviews
 from almoner.bootstrap.web import Web
 from almoner.bootstrap.work import Work
 
-__all__ = ["Base", "Payments", "Web", "Work", "bounds_of", "make_gateway", "make_segments"]
+__all__ = [
+    "Base",
+    "Payments",
+    "Reviews",
+    "Web",
+    "Work",
+    "bounds_of",
+    "make_gateway",
+    "make_segments",
+]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from almoner.bootstrap.base import Opens
 from almoner.payments.breaker import BreakerRules
 from almoner.payments.charge import LocalCharging
-from almoner.payments.gateway import Gateway
+from almoner.payments.gateway import Gateway, Notifies, Reverses
 from almoner.payments.gateways.sandbox.faults import Fault, UnknownFault, read_faults
 from almoner.payments.gateways.sandbox.gateway import SandboxGateway, SandboxRules
 from almoner.payments.gateways.sandbox.sign import derived_secret
 from almoner.payments.guard import GuardRules
 from almoner.payments.look_up import LookingUp, LookUpRules
 from almoner.payments.remote import RemoteCharging
+from almoner.payments.returns.give_back import LocalReversing
 from almoner.payments.send import SendRules
+from almoner.payments.webhooks.receive import Webhooks
+from almoner.platform.db import Database
 from almoner.platform.settings import Settings, SettingsError
 
 _PAUSE_MAX_MS = 20_000
@@ -78,6 +81,18 @@ def make_looking_up(settings: Settings, gateway: Gateway) -> LookingUp:
             ),
         ),
     )
+
+
+def make_webhooks(database: Database, gateway: object) -> Webhooks:
+    """What takes this gateway's webhooks, if it sends any."""
+    name = getattr(gateway, "name", "")
+    return Webhooks(database, {name: gateway} if isinstance(gateway, Notifies) else {})
+
+
+def make_reversing(settings: Settings, gateway: Gateway) -> LocalReversing:
+    """Giving money back at this gateway, in this process."""
+    gateways = {gateway.name: gateway} if isinstance(gateway, Reverses) else {}
+    return LocalReversing(gateways, deadline_ms=settings.gateway.gateway_deadline_ms)
 
 
 def send_rules(settings: Settings) -> SendRules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from almoner.bootstrap.base import Base
-from almoner.bootstrap.gateways import make_gateway, make_local_charging
+from almoner.bootstrap.gateways import make_gateway, make_local_charging, make_webhooks
 from almoner.payments.api import PaymentsApi
 from almoner.platform.settings import Settings
 
@@ -15,9 +15,10 @@ class Payments(Base):
         super().__init__(settings)
         self._gateway = make_gateway(settings)
         charging = make_local_charging(settings, self._gateway)
-        self.payments = PaymentsApi(self.database, charging, self.service)
+        self._webhooks = make_webhooks(self.database, self._gateway)
+        self.payments = PaymentsApi(self.database, charging, self.service, self._webhooks)
 
     async def open(self) -> None:
         """See `Base.open`."""
         await super().open()
-        await self.start(self._gateway)
+        await self.start(self._gateway, self._webhooks)

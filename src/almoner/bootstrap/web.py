@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from almoner.bootstrap.base import Base, bounds_of
-from almoner.bootstrap.gateways import make_charging
+from almoner.bootstrap.gateways import make_charging, make_webhooks
 from almoner.bootstrap.journal import Draining, Kept, make_links
 from almoner.bootstrap.writers import make_intents, make_settlements
 from almoner.charities.answers import CatalogueReader
@@ -18,6 +18,7 @@ from almoner.donations.keys import FormTokens
 from almoner.donations.settle import Settling
 from almoner.payments.api import PaymentsApi
 from almoner.payments.charge import LocalCharging
+from almoner.payments.due.nudge import Nudges
 from almoner.payments.gateways.sandbox.instruments import SandboxInstruments
 from almoner.platform.db import Writer
 from almoner.platform.ids import Tokens
@@ -44,8 +45,9 @@ class Web(Base):
         self._intents = make_intents(self, self._writers[1])
         self.kept = Kept(self, self._intents)
         self._charger, charging = make_charging(settings)
+        self._webhooks = make_webhooks(self.database, self._charger)
         self.payments = (
-            PaymentsApi(self.database, charging, self.service)
+            PaymentsApi(self.database, charging, self.service, self._webhooks)
             if isinstance(charging, LocalCharging)
             else None
         )
@@ -58,6 +60,7 @@ class Web(Base):
             charging,
             GivingPolicy(settings.gateway.gateway, settings.giving.donor_wait_ms),
         )
+        self._nudges = Nudges(self.database)
         self.draining = (
             Draining(self, self.kept.segments, self.kept, self.giving.carry_on)
             if self.kept.segments
@@ -80,6 +83,8 @@ class Web(Base):
             self._intents,
             self.kept,
             self.giving,
+            self._nudges,
+            self._webhooks,
         )
         if self.draining is not None:
             await self.start(self.draining)
@@ -101,6 +106,7 @@ class Web(Base):
             settling=Settling(self.database, self._settlements),
             service=self.service,
             config=public_config(settings.gateway.gateway, bounds, settings.giving.donor_wait_ms),
+            nudges=self._nudges,
         )
 
 

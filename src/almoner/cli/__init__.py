@@ -10,9 +10,11 @@ from almoner.cli.check import check
 from almoner.cli.journal import app as journal
 from almoner.cli.migrate import migrate
 from almoner.cli.payments import payments
+from almoner.cli.review import app as review
 from almoner.cli.sandbox import app as sandbox
 from almoner.cli.serve import serve
 from almoner.cli.web import web
+from almoner.cli.webhooks import app as webhooks
 from almoner.cli.worker import worker
 
 app = typer.Typer(
@@ -29,6 +31,8 @@ app.command()(payments)
 app.command()(migrate)
 app.add_typer(charities, name="charities")
 app.command()(check)
+app.add_typer(review, name="review")
 app.add_typer(journal, name="journal")
 app.add_typer(sandbox, name="sandbox")
+app.add_typer(webhooks, name="webhooks")
 app.add_typer(bench, name="bench")

@@ -36,6 +36,7 @@ from almoner.donations.report import OutcomeReport, read_report, report
 from almoner.donations.schemas import GiftNotPaid, GiftPaid, GiftProcessing
 from almoner.donations.settle import Settling
 from almoner.donations.show import DonationView, check_token, show, show_kept
+from almoner.payments.due.nudge import Nudges
 from almoner.payments.gateway import Instrument
 from almoner.payments.instruments import Instruments
 from almoner.platform.clock import rfc3339
@@ -78,6 +79,7 @@ class DonationsApi(Struct, frozen=True):
     settling: Settling
     service: ServiceCredential
     config: PublicConfig
+    nudges: Nudges
 
 
 def _problem(description: str) -> ResponseSpec:
@@ -209,7 +211,7 @@ async def _shown(api: DonationsApi, donation_id: UUID) -> DonationView:
     if api.keeping.away:
         raise DatabaseAway
     try:
-        return await show(api.database, donation_id, api.links)
+        return await show(api.database, donation_id, api.links, api.nudges)
     except NotFoundOrNotYours:
         if api.keeping.keeps:
             raise KeptElsewhere from None

@@ -24,6 +24,7 @@ from almoner.donations.settle import Settlement
 from almoner.donors.donor import Donor, donor_id_of
 from almoner.payments.attempt import IN_DOUBT, Attempt, AttemptRow, AttemptState, attempt_id_of
 from almoner.payments.charge import Charging
+from almoner.payments.due.schedule import next_look_ms
 from almoner.payments.gateway import Charge, Observation, Reference, Seen, request_key_of
 from almoner.payments.latest import latest
 from almoner.payments.outcome import Outcome
@@ -290,5 +291,14 @@ def _outcome(attempt: Attempt, observation: Observation, started_ms: int) -> Out
         gateway_code=observation.gateway_code,
         started_ms=started_ms,
         finished_ms=finished_ms,
-        next_check_ms=finished_ms + FIRST_LOOK_MS if state in IN_DOUBT else None,
+        next_check_ms=_next_look_ms(attempt, state, finished_ms, observation.gateway_code),
     )
+
+
+def _next_look_ms(
+    attempt: Attempt, state: AttemptState, at_ms: int, gateway_code: str | None
+) -> int | None:
+    """Soon where there is doubt; by the schedule of a final no where there should be none."""
+    if state in IN_DOUBT:
+        return at_ms + FIRST_LOOK_MS
+    return next_look_ms(state, attempt.dispatched_ms, at_ms, at_ms, gateway_code)

@@ -7,6 +7,7 @@ id was derived before the first try.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -16,6 +17,7 @@ from almoner.donations.gift import Intent
 from almoner.donations.queries import Record
 from almoner.donors.remember import remember
 from almoner.payments.attempt import (
+    FINAL_NO,
     IN_DOUBT,
     Attempt,
     AttemptRow,
@@ -48,6 +50,9 @@ class LooksLikeSecond(Struct, frozen=True):
 
 
 Intended = Begun | Existing | LooksLikeSecond
+
+_UNDECIDED: Final = IN_DOUBT | {AttemptState.NEEDS_REVIEW, AttemptState.LATE_SUCCESS}
+"""States of a gift that may yet become money, however old it is."""
 
 
 class IntentWriter:
@@ -162,17 +167,6 @@ async def second_gifts(
         attempts = await latest(connection, [(a.donation_id, a.donor_id) for a in alike])
         for earlier in alike:
             state = attempts[earlier.donation_id].state
-            if state in IN_DOUBT or (earlier.recent and _may_be_paid(state)):
+            if state in _UNDECIDED or (earlier.recent and state not in FINAL_NO):
                 seconds[earlier.request_id] = LooksLikeSecond(earlier.donation_id)
     return seconds
-
-
-def _may_be_paid(state: AttemptState) -> bool:
-    return state not in {
-        AttemptState.DECLINED,
-        AttemptState.NOT_SENT,
-        AttemptState.NOT_CHARGED,
-        AttemptState.VOIDED,
-        AttemptState.EXPIRED,
-        AttemptState.ABANDONED,
-    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from almoner.donations.facts import DonationFacts
@@ -22,6 +24,10 @@ from almoner.platform.ids import IdDeriver, time_of
 IN_INCOME = frozenset({State.SUBMITTED, State.SETTLED, State.DISPUTED})
 """States whose money stands in the charity's income."""
 
+ONCE: Final = frozenset({"capture", "settlement", "fee"})
+"""Kinds that an attempt posts once in its life. The others may come again, each with a move of its
+own: a dispute that is won and opened once more, money that is seen again after it was returned."""
+
 
 class Posting(Struct, frozen=True):
     """Which account is debited and which credited, and why."""
@@ -35,7 +41,14 @@ class Posting(Struct, frozen=True):
 def postings_of(
     was: State, now: State, facts: DonationFacts, gateway: str, fee_minor: int
 ) -> list[Posting]:
-    """The postings of a move. `fee_minor` is what the gateway kept, known when it settles."""
+    """The postings of a move. `fee_minor` is what the gateway kept, known when it settles.
+
+    A dispute may be seen before the settlement report that tells the fee. The fee then comes with
+    an outcome that leaves the state as it is.
+    """
+    if was is now:
+        settled = now in (State.SETTLED, State.DISPUTED)
+        return _of_fee(facts, gateway, fee_minor) if settled else []
     made = _of_capture(was, now, facts, gateway)
     if now is State.SETTLED and was is not State.DISPUTED:
         made += _of_settlement(facts, gateway, fee_minor)
@@ -67,20 +80,31 @@ def _of_capture(was: State, now: State, facts: DonationFacts, gateway: str) -> l
 def _of_settlement(facts: DonationFacts, gateway: str, fee_minor: int) -> list[Posting]:
     clearing = payout_clearing(gateway)
     made = [Posting("settlement", clearing, gateway_receivable(gateway), facts.money)]
-    if fee_minor:
-        fee = Money(fee_minor, facts.money.currency)
-        made.append(Posting("fee", gateway_fees(gateway), clearing, fee))
-    return made
+    return made + _of_fee(facts, gateway, fee_minor)
+
+
+def _of_fee(facts: DonationFacts, gateway: str, fee_minor: int) -> list[Posting]:
+    if not fee_minor:
+        return []
+    fee = Money(fee_minor, facts.money.currency)
+    return [Posting("fee", gateway_fees(gateway), payout_clearing(gateway), fee)]
 
 
 def transfers_of(
     outcome: Outcome, was: State, facts: DonationFacts, gateway: str, ids: IdDeriver
 ) -> list[Transfer]:
-    """The transfers of an outcome that was applied; each source can be posted once."""
+    """The transfers of an outcome that was applied; each source can be posted once.
+
+    The source of what may come again is the move, which the attempt's version numbers.
+    """
     return [
         Transfer(
             transfer_id=ids.derive(
-                "transfer", posting.kind, outcome.attempt_id.hex, at_ms=time_of(outcome.attempt_id)
+                "transfer",
+                posting.kind,
+                outcome.attempt_id.hex,
+                *(() if posting.kind in ONCE else (str(outcome.version),)),
+                at_ms=time_of(outcome.attempt_id),
             ),
             donor_id=facts.donor_id,
             debit=posting.debit,

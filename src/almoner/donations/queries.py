@@ -165,6 +165,43 @@ async def alike(connection: Connection, intents: Sequence[Intent]) -> list[Alike
     return [AlikeDonation(**row) for row in await cursor.fetchall()]
 
 
+class Told(Struct, frozen=True):
+    """What a donor was told for good. `recent` while a stored answer cannot have expired."""
+
+    response_status: int | None
+    recent: bool
+
+
+async def read_told(connection: Connection, donation_id: UUID) -> Told | None:
+    """What the donor of a donation was told."""
+    cursor = await connection.execute(
+        """
+        SELECT response_status, created_at > now() - interval '29 days' AS recent
+        FROM idempotency_record WHERE donation_id = %s
+        """,
+        (donation_id,),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else Told(**row)
+
+
+async def given_again(
+    connection: Connection, donation_id: UUID, donor_id: UUID
+) -> list[tuple[UUID, UUID]]:
+    """Donations alike, of the same donor, that were made after this one: id and donor."""
+    cursor = await connection.execute(
+        """
+        SELECT d.donation_id, d.donor_id FROM donation AS d
+        JOIN donation AS this ON this.donation_id = %s AND this.donor_id = d.donor_id
+        WHERE d.donor_id = %s AND d.created_at >= this.created_at
+          AND d.donation_id <> this.donation_id AND d.charity_id = this.charity_id
+          AND d.amount_minor = this.amount_minor AND d.currency = this.currency
+        """,
+        (donation_id, donor_id),
+    )
+    return [(row["donation_id"], row["donor_id"]) for row in await cursor.fetchall()]
+
+
 async def store_responses(connection: Connection, answers: Sequence[Answer]) -> None:
     """Keep final answers for replay. The first one stays: a donor is never told two things."""
     await connection.execute(

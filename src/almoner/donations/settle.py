@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+import structlog
 from msgspec import Struct
 
 from almoner.donations import queries
@@ -13,7 +13,7 @@ from almoner.donations.ask_again import DETAILS_GONE, payment_needed
 from almoner.donations.facts import DonationFacts
 from almoner.donations.finish import FinishLinks
 from almoner.donations.postings import transfers_of
-from almoner.donations.status import STATUS_OF
+from almoner.donations.telling import events_of
 from almoner.events.event import Event
 from almoner.events.outbox import tell
 from almoner.ledger.post import post
@@ -23,7 +23,10 @@ from almoner.payments.outcome import Outcome
 from almoner.payments.record import current, record
 from almoner.platform.batch import Batcher
 from almoner.platform.db import Database, Writer
-from almoner.platform.ids import IdDeriver, Tokens, new_id
+from almoner.platform.ids import IdDeriver, Tokens
+from almoner.platform.metrics import LATE_MONEY
+
+log = structlog.get_logger(__name__)
 
 
 class Settlement(Struct, frozen=True):
@@ -54,26 +57,33 @@ class SettlementWriter:
         """The answer for each, in order.
 
         An outcome whose attempt was moved meanwhile changes nothing; its answer then tells what
-        the attempt is now.
+        the attempt is now. Of two for the same attempt in one batch the first counts, as if they
+        had come one after the other. One that changes no state stores no answer: a key that was
+        withdrawn unsent stays free, however often the gateway is asked about it.
         """
+        first = {s.outcome.attempt_id: s for s in reversed(settlements)}
         async with self._writer.transaction() as connection:
-            moved = await record(connection, [s.outcome for s in settlements])
-            applied = [s for s in settlements if s.outcome.attempt_id in moved]
-            answers = {s.outcome.attempt_id: self._answer_of(s) for s in applied}
+            moved = await record(connection, [s.outcome for s in first.values()])
+            applied = [s for s in first.values() if s.outcome.attempt_id in moved]
+            changed = [s for s in applied if s.outcome.state is not s.was]
+            posted = [(s, self._transfers(s)) for s in applied]
             async with connection.pipeline():
-                if transfers := [t for s in applied for t in self._transfers(s)]:
+                if transfers := [t for _, of_one in posted for t in of_one]:
                     await post(connection, transfers)
-                if events := [_event(s) for s in applied if s.outcome.state is not s.was]:
-                    await tell(connection, events + self._asked_again(applied))
-                if final := [a for a in answers.values() if a.status != 202]:
+                if events := [e for s, of_one in posted for e in _events(s, of_one)]:
+                    await tell(connection, events + self._asked_again(changed))
+                if final := [a for s in changed if (a := self._answer_of(s)).status != 202]:
                     await queries.store_responses(connection, final)
-            if stale := [s for s in settlements if s.outcome.attempt_id not in moved]:
-                rows = await current(connection, [s.outcome.attempt_id for s in stale])
-                for s in stale:
-                    answers[s.outcome.attempt_id] = self._answer_now(
-                        s.facts, rows[s.outcome.attempt_id]
-                    )
-        return [answers[s.outcome.attempt_id] for s in settlements]
+            done = {id(s) for s in applied}
+            stale = [s.outcome.attempt_id for s in settlements if id(s) not in done]
+            rows = await current(connection, stale) if stale else {}
+        _page(changed)
+        return [
+            self._answer_of(s)
+            if id(s) in done
+            else self._answer_now(s.facts, rows[s.outcome.attempt_id])
+            for s in settlements
+        ]
 
     def _asked_again(self, applied: Sequence[Settlement]) -> list[Event]:
         """For kept gifts whose payment details were of no use any more."""
@@ -118,34 +128,35 @@ class Settling:
             Settlement(outcome, facts, attempt.gateway, attempt.state)
         )
 
+    async def follow(self, attempt: AttemptRow, outcomes: Sequence[Outcome]) -> AttemptRow:
+        """Settle several moves one after the other, each in a commit of its own.
 
-_KIND_OF_STATUS = {
-    "success": "donation.paid",
-    "failure": "donation.not_paid",
-    "processing": "donation.in_doubt",
-    "disputed": "donation.disputed",
-}
+        Stops where somebody else has moved the attempt meanwhile. Gives the attempt as it then is.
+        """
+        for outcome in outcomes:
+            await self.settle(attempt, outcome)
+            async with self._database.connection() as connection:
+                rows = await current(connection, [attempt.attempt_id])
+            attempt = rows[attempt.attempt_id]
+            if attempt.version != outcome.version + 1 or attempt.state is not outcome.state:
+                break
+        return attempt
 
 
-def _event(settlement: Settlement) -> Event:
-    outcome, facts = settlement.outcome, settlement.facts
-    payload: dict[str, Any] = {
-        "attempt_id": str(outcome.attempt_id),
-        "state": outcome.state,
-        "charity_id": facts.charity_id,
-        "amount_minor": facts.money.amount_minor,
-        "currency": facts.money.currency,
-        "gateway": settlement.gateway,
-    }
-    if outcome.gateway_transaction_id:
-        payload["transaction_id"] = outcome.gateway_transaction_id
-    if outcome.decline_code:
-        payload["code"] = outcome.decline_code
-    return Event(
-        new_id(),
-        facts.donor_id,
-        facts.donation_id,
-        _KIND_OF_STATUS[STATUS_OF[outcome.state]],
-        payload,
-        outcome.finished_ms,
+def _events(settlement: Settlement, transfers: list[Transfer]) -> list[Event]:
+    return events_of(
+        settlement.outcome, settlement.was, settlement.facts, settlement.gateway, transfers
     )
+
+
+def _page(changed: Sequence[Settlement]) -> None:
+    """Money on a final no must wake somebody, whoever decides about it."""
+    for settlement in changed:
+        if settlement.outcome.state is AttemptState.LATE_SUCCESS:
+            LATE_MONEY.labels("seen").inc()
+            log.error(
+                "late_success",
+                attempt_id=str(settlement.outcome.attempt_id),
+                donation_id=str(settlement.facts.donation_id),
+                was=settlement.was,
+            )

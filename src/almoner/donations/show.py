@@ -14,6 +14,7 @@ from almoner.donations.finish import FinishLinks
 from almoner.donations.status import STATUS_OF, Status
 from almoner.payments.attempt import AttemptRow
 from almoner.payments.declines import DONOR_WORDS
+from almoner.payments.due.nudge import Nudges
 from almoner.payments.latest import latest
 from almoner.platform.clock import rfc3339
 from almoner.platform.db import Database
@@ -57,15 +58,24 @@ def show_kept(facts: DonationFacts) -> DonationView:
 
 
 async def show(
-    database: Database, donation_id: UUID, links: FinishLinks | None = None
+    database: Database,
+    donation_id: UUID,
+    links: FinishLinks | None = None,
+    nudges: Nudges | None = None,
 ) -> DonationView:
-    """The donation as it stands now. Raises NotFoundOrNotYours, or DatabaseAway."""
+    """The donation as it stands now. Raises NotFoundOrNotYours, or DatabaseAway.
+
+    With `nudges`, a charge in doubt is looked up soon because somebody reads of it. The read does
+    not wait for that.
+    """
     facts = await queries.read_facts(database, donation_id)
     if facts is None:
         raise NotFoundOrNotYours
     async with database.connection() as connection:
         attempts = await latest(connection, [(facts.donation_id, facts.donor_id)])
     attempt = attempts[facts.donation_id]
+    if nudges is not None:
+        nudges.read(attempt)
     status = STATUS_OF[attempt.state]
     code = (attempt.decline_code or "not_charged") if status == "failure" else None
     return DonationView(
@@ -95,4 +105,4 @@ def check_token(tokens: Tokens, donation_id: UUID, authorization: str | None) ->
 def _happened_ms(attempt: AttemptRow, created_ms: int) -> int:
     """When the money moved, or else when the donor asked."""
     moved = STATUS_OF[attempt.state] in ("success", "disputed")
-    return attempt.observed_ms if moved and attempt.observed_ms else created_ms
+    return (attempt.captured_ms or attempt.observed_ms or created_ms) if moved else created_ms

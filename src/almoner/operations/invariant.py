@@ -11,6 +11,7 @@ from almoner.operations.finding import EXAMPLES_MAX, Finding, finding
 from almoner.operations.view import View
 
 CAPTURED: Final = "('SUBMITTED', 'SETTLED', 'DISPUTED', 'LATE_SUCCESS')"
+IN_INCOME: Final = "('SUBMITTED', 'SETTLED', 'DISPUTED')"
 LIVE: Final = (
     "('PREPARED', 'DISPATCHED', 'UNKNOWN', 'REQUIRES_ACTION', 'AUTHORIZED', 'SUBMITTED', "
     "'SETTLED', 'DISPUTED', 'NEEDS_REVIEW')"

@@ -40,7 +40,20 @@ CAPTURED: Final = frozenset(
 """States in which the gateway holds a donor's money for us."""
 
 IN_DOUBT: Final = frozenset({AttemptState.DISPATCHED, AttemptState.UNKNOWN})
-"""States that a look-up at the gateway may change."""
+"""States in which nobody knows yet whether the gateway has charged."""
+
+FINAL_NO: Final = frozenset(
+    {
+        AttemptState.DECLINED,
+        AttemptState.NOT_SENT,
+        AttemptState.NOT_CHARGED,
+        AttemptState.VOIDED,
+        AttemptState.EXPIRED,
+        AttemptState.ABANDONED,
+        AttemptState.SETTLEMENT_FAILED,
+    }
+)
+"""States that say "no money". Money that is seen all the same makes LATE_SUCCESS of them."""
 
 
 class Attempt(Struct, frozen=True):
@@ -62,7 +75,11 @@ class Attempt(Struct, frozen=True):
 
 
 class AttemptRow(Struct, frozen=True):
-    """An attempt as the database has it. Times are milliseconds since 1970."""
+    """An attempt as the database has it. Times are milliseconds since 1970.
+
+    `observed_ms` is when its present state was seen, `captured_ms` when its money was seen first;
+    `looked_ms` when the last look at the gateway ended, in the future while somebody is looking.
+    """
 
     attempt_id: UUID
     donor_id: UUID
@@ -81,6 +98,9 @@ class AttemptRow(Struct, frozen=True):
     checks: int
     misses: int
     merchant_account: str | None
+    captured_ms: int | None = None
+    looked_ms: int | None = None
+    next_check_ms: int | None = None
 
 
 def attempt_id_of(ids: IdDeriver, payable_id: UUID, number: int) -> UUID:

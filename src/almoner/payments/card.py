@@ -12,6 +12,7 @@ from almoner.platform.errors import FieldError
 
 _EXPIRY: Final = re.compile(r"(0[1-9]|1[0-2])/(\d{2}|\d{4})", re.ASCII)
 _DIGIT_RUN: Final = re.compile(r"[0-9](?:[ -]?[0-9]){12,18}")
+_DIGIT_RUN_BYTES: Final = re.compile(_DIGIT_RUN.pattern.encode())
 _FIELDS: Final = ("card_number", "expiration_date", "cvv")
 
 
@@ -96,6 +97,16 @@ def _check_cvv(cvv: str, number: str) -> list[FieldError]:
 def holds_card_number(text: str) -> bool:
     """Whether 13 to 19 digits stand in a text that a card could have (with spaces or dashes)."""
     return any(luhn_valid(re.sub(r"[ -]", "", run)) for run in _DIGIT_RUN.findall(text))
+
+
+def hide_card_numbers(body: bytes) -> bytes:
+    """Bytes from outside with the digits of whatever could be a card number taken out."""
+
+    def hidden(run: re.Match[bytes]) -> bytes:
+        digits = re.sub(rb"[ -]", b"", run[0]).decode()
+        return b"[removed]" if luhn_valid(digits) else run[0]
+
+    return _DIGIT_RUN_BYTES.sub(hidden, body)
 
 
 def luhn_valid(digits: str) -> bool:

@@ -20,6 +20,8 @@ DONOR_WORDS: Final[dict[str, str]] = {
     "payment_misconfigured": "The payment could not be made because of a mistake on our side. "
     "You were not charged.",
     "not_charged": "The payment did not reach the bank. You were not charged.",
+    "money_returned": "The payment was given back in full. Nothing of it was kept.",
+    "settlement_failed": "The bank did not pay in the end. Nothing was kept of this payment.",
 }
 
 _PROCESSOR_CODES: Final[dict[str, str]] = {

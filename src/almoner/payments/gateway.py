@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 from uuid import UUID
 
 from msgspec import Struct
@@ -139,12 +139,14 @@ class Notice(Struct, frozen=True):
     """What a webhook says. Nothing of it is believed: it only makes us look.
 
     `external_id` tells one delivery of an event from another event; `order_ids` are the charges
-    to look at.
+    to look at. `claims` is what it says was done with them, where that can be told: a look is
+    spared where our books say the same already, and nothing else follows from it.
     """
 
     external_id: str
     kind: str
     order_ids: tuple[str, ...]
+    claims: Seen | None = None
 
 
 class Gateway(Protocol):
@@ -167,6 +169,7 @@ class Gateway(Protocol):
         ...
 
 
+@runtime_checkable
 class Reverses(Protocol):
     """A gateway that can give money back."""
 
@@ -188,6 +191,7 @@ class SettlesInBatches(Protocol):
         ...
 
 
+@runtime_checkable
 class Notifies(Protocol):
     """A gateway that sends webhooks."""
 

@@ -15,3 +15,8 @@ async def latest(
 ) -> dict[UUID, AttemptRow]:
     """By payable id; each payable comes with its donor's id, which names its partition."""
     return await queries.latest_attempts(connection, payables) if payables else {}
+
+
+async def all_for(connection: Connection, payable_id: UUID, donor_id: UUID) -> list[AttemptRow]:
+    """All attempts for one payable, the first one first."""
+    return await queries.attempts_for(connection, payable_id, donor_id)

@@ -65,6 +65,10 @@ class LookingUp:
         GATEWAY_CALLS.labels(gateway_name, "look_up", seen).inc()
         return observation
 
+    def refusing(self) -> list[str]:
+        """The gateways that would not even be asked now, because their breaker is open."""
+        return [name for name, guard in self._guards.items() if guard.breaker.refuses]
+
     async def _ask(self, name: str, gateway: Gateway, order_id: str) -> Observation | None:
         deadline_at = asyncio.get_running_loop().time() + self._deadline_s
         try:

@@ -98,15 +98,28 @@ async def abandon_prepared(
 
 
 async def move_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> set[UUID]:
-    """Move attempts whose version and lease are still the ones the mover saw."""
+    """Move attempts whose version and lease are still the ones the mover saw.
+
+    A look that changes no state leaves what the state was seen by, and when, as it is.
+    """
     cursor = await connection.execute(
         """
         UPDATE payment_attempt AS a
         SET state = new.state, version = a.version + 1,
-            gateway_transaction_id = coalesce(new.gateway_transaction_id,
-                                              a.gateway_transaction_id),
+            gateway_transaction_id = CASE WHEN a.state = new.state
+                THEN coalesce(a.gateway_transaction_id, new.gateway_transaction_id)
+                ELSE coalesce(new.gateway_transaction_id, a.gateway_transaction_id) END,
             decline_code = new.decline_code,
-            observed_at = to_timestamp(new.finished_ms / 1000::float8),
+            observed_at = CASE WHEN a.state = new.state AND a.observed_at IS NOT NULL
+                THEN a.observed_at ELSE to_timestamp(new.finished_ms / 1000::float8) END,
+            captured_at = CASE
+                WHEN a.captured_at IS NOT NULL THEN a.captured_at
+                WHEN a.state IN ('SUBMITTED', 'SETTLED', 'DISPUTED', 'LATE_SUCCESS')
+                    THEN a.observed_at
+                WHEN new.state IN ('SUBMITTED', 'SETTLED', 'DISPUTED', 'LATE_SUCCESS')
+                    THEN to_timestamp(new.finished_ms / 1000::float8) END,
+            looked_at = CASE WHEN new.next_check_ms IS NOT NULL
+                THEN to_timestamp(new.finished_ms / 1000::float8) END,
             next_check_at = to_timestamp(new.next_check_ms / 1000::float8),
             checks = new.checks, misses = new.misses
         FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::int[], %s::text[], %s::text[],
@@ -140,14 +153,15 @@ async def insert_operations(connection: Connection, outcomes: Sequence[Outcome])
     await connection.execute(
         """
         INSERT INTO gateway_operation (operation_id, donor_id, attempt_id, kind, request_key,
-            outcome, gateway_transaction_id, gateway_code, started_at, finished_at)
+            outcome, gateway_transaction_id, gateway_code, started_at, finished_at,
+            attempt_version)
         SELECT operation_id, donor_id, attempt_id, kind, request_key, outcome,
                gateway_transaction_id, gateway_code, to_timestamp(started_ms / 1000::float8),
-               to_timestamp(finished_ms / 1000::float8)
+               to_timestamp(finished_ms / 1000::float8), version
         FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[],
-                    %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+                    %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::int[])
              AS new (operation_id, donor_id, attempt_id, kind, request_key, outcome,
-                     gateway_transaction_id, gateway_code, started_ms, finished_ms)
+                     gateway_transaction_id, gateway_code, started_ms, finished_ms, version)
         """,
         (
             arrays.uuids(o.operation_id for o in outcomes),
@@ -160,19 +174,40 @@ async def insert_operations(connection: Connection, outcomes: Sequence[Outcome])
             arrays.texts(o.gateway_code for o in outcomes),
             arrays.integers(o.started_ms for o in outcomes),
             arrays.integers(o.finished_ms for o in outcomes),
+            arrays.integers(o.version + 1 for o in outcomes),
         ),
         prepare=True,
     )
 
 
+async def read_operations(connection: Connection, attempt_id: UUID) -> list[dict[str, Any]]:
+    """The operations of an attempt, the first one first."""
+    cursor = await connection.execute(
+        """
+        SELECT kind, outcome, attempt_version, request_key, gateway_transaction_id, gateway_code,
+               (extract(epoch FROM started_at) * 1000)::bigint AS started_ms,
+               (extract(epoch FROM finished_at) * 1000)::bigint AS finished_ms
+        FROM gateway_operation WHERE attempt_id = %s
+        ORDER BY coalesce(attempt_version, 0), finished_at, operation_id
+        """,
+        (attempt_id,),
+    )
+    return await cursor.fetchall()
+
+
 _ATTEMPT: Final = """
     SELECT attempt_id, donor_id, payable_id, number, gateway, state, amount_minor, currency,
            version, lease_owner, lease_epoch,
-           (extract(epoch FROM dispatched_at) * 1000)::bigint AS dispatched_ms,
+           (extract(epoch FROM coalesce(dispatched_at, next_check_at, now())) * 1000)::bigint
+               AS dispatched_ms,
            (extract(epoch FROM observed_at) * 1000)::bigint AS observed_ms,
-           gateway_transaction_id, decline_code, checks, misses, merchant_account
+           gateway_transaction_id, decline_code, checks, misses, merchant_account,
+           (extract(epoch FROM captured_at) * 1000)::bigint AS captured_ms,
+           (extract(epoch FROM looked_at) * 1000)::bigint AS looked_ms,
+           (extract(epoch FROM next_check_at) * 1000)::bigint AS next_check_ms
     FROM payment_attempt
 """
+"""One that was never stamped counts from the time at which it is given up."""
 
 
 async def read_attempts(connection: Connection, attempt_ids: Sequence[UUID]) -> list[AttemptRow]:
@@ -199,48 +234,65 @@ async def latest_attempts(
     return {row["payable_id"]: _attempt_row(row) for row in await cursor.fetchall()}
 
 
-async def lease_due(
-    connection: Connection, lease_owner: UUID, next_check_ms: int, limit: int
+async def attempts_for(
+    connection: Connection, payable_id: UUID, donor_id: UUID
 ) -> list[AttemptRow]:
-    """Take over attempts in doubt that are due, with a new lease epoch.
+    """All attempts for a payable, the first one first."""
+    cursor = await connection.execute(
+        _ATTEMPT + "WHERE payable_id = %s AND donor_id = %s ORDER BY number",
+        (payable_id, donor_id),
+    )
+    return [_attempt_row(row) for row in await cursor.fetchall()]
 
-    Whoever held one before can no longer move it. SKIP LOCKED lets several workers share the work;
-    `next_check_at` moves on at once, so that a worker that dies here only delays the next look.
+
+async def lock_unchanged(connection: Connection, attempt: AttemptRow) -> bool:
+    """Hold an attempt until the transaction ends; false if it is not as it was read."""
+    cursor = await connection.execute(
+        """
+        SELECT FROM payment_attempt
+        WHERE attempt_id = %s AND donor_id = %s AND version = %s AND state = %s
+        FOR UPDATE
+        """,
+        (attempt.attempt_id, attempt.donor_id, attempt.version, attempt.state),
+    )
+    return cursor.rowcount == 1
+
+
+async def withdraw_unsent(
+    connection: Connection, attempts: Sequence[Attempt], operation_ids: Sequence[UUID], at_ms: int
+) -> int:
+    """Move what was stamped for these requests, and provably never sent, to NOT_SENT.
+
+    By the request that owns the stamp, and not by the attempt's id: which number an attempt got
+    is not known where the commit went unanswered, and the same id may meanwhile have been stamped
+    for another request, which is sending it. Gives how many there were, with their operations.
     """
     cursor = await connection.execute(
         """
-        WITH due AS (
-            SELECT attempt_id, donor_id FROM payment_attempt
-            WHERE state IN ('DISPATCHED', 'UNKNOWN') AND next_check_at <= now()
-            ORDER BY next_check_at LIMIT %s FOR UPDATE SKIP LOCKED
+        WITH moved AS (
+            UPDATE payment_attempt AS a
+            SET state = 'NOT_SENT', version = a.version + 1, observed_at = seen_at,
+                next_check_at = seen_at + interval '1 hour'
+            FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[])
+                 AS mine (payable_id, donor_id, lease_owner, operation_id),
+                 to_timestamp(%s / 1000::float8) AS seen_at
+            WHERE a.payable_id = mine.payable_id AND a.donor_id = mine.donor_id
+              AND a.lease_owner = mine.lease_owner AND a.state = 'DISPATCHED' AND a.version = 1
+            RETURNING a.attempt_id, a.donor_id, a.version, mine.operation_id, seen_at
         )
-        UPDATE payment_attempt AS a
-        SET lease_owner = %s, lease_epoch = a.lease_epoch + 1, version = a.version + 1,
-            next_check_at = to_timestamp(%s / 1000::float8)
-        FROM due WHERE a.attempt_id = due.attempt_id AND a.donor_id = due.donor_id
-        RETURNING a.attempt_id
-        """,
-        (limit, lease_owner, next_check_ms),
-    )
-    ids = [row["attempt_id"] for row in await cursor.fetchall()]
-    return await read_attempts(connection, ids) if ids else []
-
-
-async def withdraw_unsent(connection: Connection, stamps: Sequence[tuple[UUID, UUID, UUID]]) -> int:
-    """Move what these requests stamped, by payable, donor and lease owner, to NOT_SENT."""
-    cursor = await connection.execute(
-        """
-        UPDATE payment_attempt AS a
-        SET state = 'NOT_SENT', version = a.version + 1, observed_at = now(), next_check_at = NULL
-        FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[])
-             AS mine (payable_id, donor_id, lease_owner)
-        WHERE a.payable_id = mine.payable_id AND a.donor_id = mine.donor_id
-          AND a.lease_owner = mine.lease_owner AND a.state = 'DISPATCHED' AND a.version = 1
+        INSERT INTO gateway_operation (operation_id, donor_id, attempt_id, kind, request_key,
+            outcome, started_at, finished_at, attempt_version)
+        SELECT operation_id, donor_id, attempt_id, 'withdraw',
+               replace(attempt_id::text, '-', '') || ':withdraw', 'NOT_SENT', seen_at, seen_at,
+               version
+        FROM moved
         """,
         (
-            arrays.uuids(payable_id for payable_id, _, _ in stamps),
-            arrays.uuids(donor_id for _, donor_id, _ in stamps),
-            arrays.uuids(lease_owner for _, _, lease_owner in stamps),
+            arrays.uuids(a.payable_id for a in attempts),
+            arrays.uuids(a.donor_id for a in attempts),
+            arrays.uuids(a.lease_owner for a in attempts),
+            arrays.uuids(operation_ids),
+            at_ms,
         ),
     )
     return cursor.rowcount

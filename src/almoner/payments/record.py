@@ -12,7 +12,7 @@ from almoner.platform.db import Connection
 
 
 async def record(connection: Connection, outcomes: Sequence[Outcome]) -> set[UUID]:
-    """Apply the moves, inside the caller's transaction; gives the attempts that moved.
+    """Apply moves of different attempts, inside the caller's transaction; gives those that moved.
 
     One that is missing from the answer was moved by somebody else meanwhile: read it again, never
     overwrite it.

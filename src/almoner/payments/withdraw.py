@@ -1,4 +1,4 @@
-"""Withdraw attempts that were stamped here and provably never sent."""
+"""Withdraw attempts that were stamped for a request and provably never sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from almoner.payments import queries
 from almoner.payments.attempt import Attempt
+from almoner.platform.clock import now_ms
 from almoner.platform.db import Database
+from almoner.platform.ids import new_id
 
 
 async def withdraw(database: Database, attempts: Sequence[Attempt]) -> int:
@@ -16,7 +18,6 @@ async def withdraw(database: Database, attempts: Sequence[Attempt]) -> int:
     lease owner of a stamp is its request, so that the attempt of another request with the same
     key, which is being charged, is never meant; whichever number the stamp got does not matter.
     """
+    operation_ids = [new_id() for _ in attempts]
     async with database.transaction() as connection:
-        return await queries.withdraw_unsent(
-            connection, [(a.payable_id, a.donor_id, a.lease_owner) for a in attempts]
-        )
+        return await queries.withdraw_unsent(connection, attempts, operation_ids, now_ms())

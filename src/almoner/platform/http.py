@@ -61,7 +61,7 @@ def _handle_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return problem_response(
-            Problem(413, "body_too_large", "The body is too large", "Send at most 64 KiB.")
+            Problem(413, "body_too_large", "The body is too large", "Send less at once.")
         )
     headers = dict(error.headers or {})
     if isinstance(error, MethodNotAllowedException):

@@ -31,6 +31,19 @@ SECONDS: Final = Histogram(
 )
 GIFTS: Final = Counter("almoner_gifts", "Answers to donors, by what they were told.", ["told"])
 RESOLVED: Final = Counter("almoner_attempts_looked_up", "Look-ups of charges in doubt.")
+SURPRISES: Final = Counter(
+    "almoner_gateway_surprises",
+    "Look-ups that contradict the books and that no move can mend.",
+    ["gateway", "surprise"],
+)
+LATE_MONEY: Final = Counter(
+    "almoner_late_money",
+    "Money that turned up after a final no, by what was decided or done about it.",
+    ["step"],
+)
+WEBHOOKS: Final = Counter(
+    "almoner_webhooks", "Webhooks, by what became of them.", ["gateway", "result"]
+)
 JOURNAL_KEPT: Final = Counter(
     "almoner_journal_kept", "Gifts kept in the journal while the database was away."
 )

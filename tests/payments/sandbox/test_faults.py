@@ -259,7 +259,7 @@ async def test_another_sum_under_the_same_order_is_a_doubt(
     answer = await donor.gives()
     attempt = await almoner.database.fetch_one("SELECT * FROM payment_attempt")
     assert attempt is not None
-    gateway = almoner.work._gateway
+    gateway = almoner.work.gateway
     other = Charge(attempt["attempt_id"], Money(1, "USD"), Instrument("fake-valid-nonce"))
 
     assert (await gateway.charge(other)).seen is Seen.UNKNOWN

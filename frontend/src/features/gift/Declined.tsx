@@ -7,15 +7,19 @@ import { PageHeading } from "@/shared/ui/PageHeading";
 
 import { GiftFacts } from "./GiftFacts";
 
+/** Codes of payments that were taken and undone: "you were not charged" would not be the truth. */
+const UNDONE: ReadonlySet<string> = new Set(["money_returned", "settlement_failed"]);
+
 export function Declined({ gift }: { gift: Gift }) {
   const { t } = useTranslation(["gift", "errors", "common"]);
+  const undone = gift.code !== null && UNDONE.has(gift.code);
   return (
     <section className="panel mx-auto max-w-xl" data-testid="gift-failure">
       <PageHeading title={t("gift:failure.title")}>{t("gift:failure.title")}</PageHeading>
       <p className="mt-4 text-lg font-medium" data-testid="decline-reason">
         {declineMessage(gift.code, gift.error_message)}
       </p>
-      <p className="mt-2">{t("gift:failure.text")}</p>
+      <p className="mt-2">{t(undone ? "gift:failure.undone" : "gift:failure.text")}</p>
       <div className="mt-6 flex flex-wrap gap-3">
         {gift.charity_slug !== null && (
           <Link

@@ -5,9 +5,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from almoner.operations.finding import Finding
-from almoner.operations.invariant import CAPTURED, Check, Invariant
+from almoner.operations.invariant import IN_INCOME, Check, Invariant
 from almoner.operations.match_gateway import match_gateway
 from almoner.operations.view import View
+
+_INCOME = """(
+    SELECT source_id, donor_id, currency,
+           sum(CASE source_kind WHEN 'undone' THEN -amount_minor ELSE amount_minor END)
+               AS amount_minor
+    FROM {entries} AS l
+    WHERE leg = 1 AND source_kind IN ('capture', 'adoption', 'undone')
+    GROUP BY source_id, donor_id, currency)"""
+"""What stands in a charity's income because of an attempt."""
+
+_SUSPENSE = """(
+    SELECT source_id, donor_id, currency,
+           sum(CASE source_kind WHEN 'late_success' THEN amount_minor ELSE -amount_minor END)
+               AS amount_minor
+    FROM {entries} AS l
+    WHERE leg = 1 AND source_kind IN ('late_success', 'adoption', 'reversal')
+    GROUP BY source_id, donor_id, currency
+    HAVING sum(CASE source_kind WHEN 'late_success' THEN amount_minor ELSE -amount_minor END) <> 0
+)"""
+"""What stands in the account suspense because of an attempt."""
 
 
 class BooksMatchGateway(Invariant):
@@ -21,22 +41,31 @@ class BooksMatchGateway(Invariant):
             "Every capture is in the ledger, with its amount.",
             f"""
             SELECT a.attempt_id::text FROM {{attempts}} AS a
-            WHERE a.state IN {CAPTURED} AND NOT EXISTS (
-                SELECT FROM ledger_entry AS l
-                WHERE l.donor_id = a.donor_id AND l.source_kind = 'capture'
-                  AND l.source_id = a.attempt_id AND l.leg = 1
-                  AND l.amount_minor = a.amount_minor AND l.currency = a.currency)
+            LEFT JOIN {_INCOME} AS i ON i.source_id = a.attempt_id
+                 AND i.donor_id = a.donor_id AND i.currency = a.currency
+            WHERE a.state IN {IN_INCOME} AND i.amount_minor IS DISTINCT FROM a.amount_minor
             """,
         ),
         Check(
             "posting_is_captured",
             "Every posted capture was captured.",
-            """
-            SELECT l.transfer_id::text FROM {entries} AS l
-            WHERE l.source_kind = 'capture' AND NOT EXISTS (
+            f"""
+            SELECT i.source_id::text FROM {_INCOME} AS i
+            WHERE i.amount_minor <> 0 AND NOT EXISTS (
                 SELECT FROM payment_attempt AS a
-                WHERE a.attempt_id = l.source_id AND a.donor_id = l.donor_id
-                  AND a.gateway_transaction_id IS NOT NULL AND a.state <> 'DECLINED')
+                WHERE a.attempt_id = i.source_id AND a.donor_id = i.donor_id
+                  AND a.state IN {IN_INCOME})
+            """,
+        ),
+        Check(
+            "suspense_is_late_money",
+            "Of attempts, the account suspense holds late money and nothing else.",
+            f"""
+            SELECT coalesce(a.attempt_id, s.source_id)::text
+            FROM (SELECT * FROM {{attempts}} AS p WHERE state = 'LATE_SUCCESS') AS a
+            FULL JOIN {_SUSPENSE} AS s ON s.source_id = a.attempt_id
+                 AND s.donor_id = a.donor_id AND s.currency = a.currency
+            WHERE s.amount_minor IS DISTINCT FROM a.amount_minor
             """,
         ),
     )

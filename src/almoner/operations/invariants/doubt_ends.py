@@ -8,7 +8,7 @@ from almoner.operations.invariant import Check, Invariant
 class DoubtEnds(Invariant):
     """Whoever reads 'being confirmed' gets an answer.
 
-    Both checks read the few attempts in doubt by their index, in every kind of look.
+    All checks read the few attempts that they are about by their index, in every kind of look.
     """
 
     number = 8
@@ -19,8 +19,9 @@ class DoubtEnds(Invariant):
             "No charge is in doubt for more than eight days.",
             """
             SELECT attempt_id::text FROM payment_attempt
-            WHERE state IN ('PREPARED', 'DISPATCHED', 'UNKNOWN')
+            WHERE state IN ('DISPATCHED', 'UNKNOWN')
               AND dispatched_at < now() - interval '8 days'
+               OR state = 'PREPARED' AND next_check_at < now() - interval '1 day'
             """,
         ),
         Check(
@@ -29,6 +30,24 @@ class DoubtEnds(Invariant):
             """
             SELECT attempt_id::text FROM payment_attempt
             WHERE state IN ('DISPATCHED', 'UNKNOWN') AND next_check_at IS NULL
+            """,
+        ),
+        Check(
+            "late_money_decided",
+            "Late money is decided about within an hour.",
+            """
+            SELECT attempt_id::text FROM payment_attempt AS a
+            WHERE state = 'LATE_SUCCESS' AND observed_at < now() - interval '1 hour'
+              AND NOT EXISTS (SELECT FROM money_return AS m
+                              WHERE m.attempt_id = a.attempt_id AND m.done_at IS NULL)
+            """,
+        ),
+        Check(
+            "promised_money_returned",
+            "Money that is to be given back is given back within a day.",
+            """
+            SELECT attempt_id::text FROM money_return
+            WHERE done_at IS NULL AND decided_at < now() - interval '1 day'
             """,
         ),
     )

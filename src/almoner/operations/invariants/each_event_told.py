@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from almoner.operations.invariant import CAPTURED, Check, Invariant
+from almoner.operations.invariant import IN_INCOME, Check, Invariant
 
 
 class EachEventTold(Invariant):
@@ -13,13 +13,15 @@ class EachEventTold(Invariant):
     checks = (
         Check(
             "paid_is_told",
-            "Every captured donation has exactly one `donation.paid` event.",
+            "Every donation in the income has one `donation.paid` event that stands; others none.",
             f"""
             SELECT a.attempt_id::text FROM {{attempts}} AS a
             LEFT JOIN {{events}} AS e ON e.donation_id = a.payable_id AND e.donor_id = a.donor_id
-                 AND e.kind = 'donation.paid'
-            WHERE a.state IN {CAPTURED}
-            GROUP BY a.attempt_id HAVING count(e.event_id) <> 1
+                 AND e.payload ->> 'attempt_id' = a.attempt_id::text
+            GROUP BY a.attempt_id, a.state
+            HAVING count(*) FILTER (WHERE e.kind = 'donation.paid')
+                   - count(*) FILTER (WHERE (e.payload ->> 'income_minor')::bigint < 0)
+                   <> CASE WHEN a.state IN {IN_INCOME} THEN 1 ELSE 0 END
             """,
         ),
     )

@@ -16,11 +16,23 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from almoner.payments.gateway import Forged, Notice
+from almoner.payments.gateway import Forged, Notice, Seen
 
 HEADER: Final = "Almoner-Sandbox-Signature"
 _FORM: Final = re.compile(r"t=(\d{1,15}),v1=([0-9a-f]{64})", re.ASCII)
 _ORDERS_MAX: Final = 1_000
+
+
+_CLAIMS: Final = {
+    "charge.captured": Seen.SUBMITTED,
+    "charge.settled": Seen.SETTLED,
+    "charge.settlement_failed": Seen.SETTLEMENT_FAILED,
+    "charge.voided": Seen.VOIDED,
+    "charge.refunded": Seen.VOIDED,
+    "dispute.opened": Seen.DISPUTED,
+    "dispute.won": Seen.SETTLED,
+    "dispute.lost": Seen.DISPUTED,
+}
 
 
 class NoticeBody(Struct, frozen=True):
@@ -56,7 +68,7 @@ def read_notice(secret: str, body: bytes, headers: Mapping[str, str]) -> Notice:
         raise Forged("signed, and not a notice") from None
     if not said.id or len(said.order_ids) > _ORDERS_MAX:
         raise Forged("signed, and not a notice")
-    return Notice(said.id, said.kind, tuple(said.order_ids))
+    return Notice(said.id, said.kind, tuple(said.order_ids), _CLAIMS.get(said.kind))
 
 
 def _mac(secret: str, at_s: str, body: bytes) -> str:

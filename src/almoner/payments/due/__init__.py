@@ -1,0 +1,1 @@
+"""When attempts are due to be looked at, and by whom."""
