@@ -2,14 +2,27 @@ import { screen, waitFor } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { expect, test, vi } from "vitest";
 
-import { delayMs } from "@/features/gift/use-gift";
-import { holdGift } from "@/shared/gifts/held-gifts";
+import { EventReader } from "@/features/gift/api/events";
+import { delayMs } from "@/features/gift/keep-watch";
+import { heldGift, holdGift } from "@/shared/gifts/held-gifts";
 import { changeLanguage } from "@/shared/i18n/i18n";
 
 import { openApp } from "./app";
-import { CHARITY, DONATION_ID, GIFT, answerReads, server } from "./server";
+import { CHARITY, DONATION_ID, GIFT, answerReads, answerStreams, server, type Streams } from "./server";
 
 const LINK = `/gift/${DONATION_ID}#t=token-9`;
+const UNDER_WAY = { ...GIFT, status: "processing", transaction_id: null, version: 5 } as const;
+const PAID = { ...GIFT, version: 7 };
+
+/** Counts the questions for the gift itself, each answered with the gift under way. */
+function countReads(): () => number {
+  let reads = 0;
+  answerReads(() => {
+    reads += 1;
+    return UNDER_WAY;
+  });
+  return () => reads;
+}
 
 test("The link alone brings the gift back, and its token travels only in the header", async () => {
   const asked: { address: string; authorization: string | null }[] = [];
@@ -135,4 +148,162 @@ test("The charity is named in the reader's language", async () => {
     expect(screen.getByTestId("gift-success")).toHaveTextContent("清水基金会因您的支持");
   });
   expect(screen.getByTestId("facts")).not.toHaveTextContent("Clear Water");
+});
+
+test("The stream tells when the gift is paid; after the first answer nothing is asked", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true, toFake: ["setTimeout", "clearTimeout"] });
+  const reads = countReads();
+  const streams = answerStreams();
+  openApp(LINK);
+  await screen.findByTestId("gift-processing");
+  await waitFor(() => {
+    expect(streams.seen).toEqual([{ token: "Bearer token-9", last_event_id: "5" }]);
+  });
+  for (let step = 0; step < 6; step += 1) {
+    streams.send(": nothing new\n\n");
+    await vi.advanceTimersByTimeAsync(15_000);
+  }
+
+  streams.tell(PAID);
+
+  expect(await screen.findByTestId("gift-success")).toBeVisible();
+  expect(reads()).toBe(1);
+  await waitFor(() => {
+    expect(heldGift(DONATION_ID)?.status).toBe("success");
+  });
+});
+
+test("An event may come in pieces, also cut within a letter", async () => {
+  countReads();
+  const streams = answerStreams();
+  openApp(LINK);
+  await waitFor(() => {
+    expect(streams.seen).toHaveLength(1);
+  });
+  const text = `id: 7\nevent: donation\ndata: ${JSON.stringify({ ...PAID, charity_name: "清水" })}\n\n`;
+
+  for (const byte of new TextEncoder().encode(text)) streams.sendBytes(new Uint8Array([byte]));
+
+  expect(await screen.findByTestId("gift-success")).toHaveTextContent("清水 has a friend in you");
+});
+
+test("An older state than the one shown is dropped, whichever way it comes", async () => {
+  holdGift({ ...PAID, status: "disputed", read_token: "token-9", held_at_ms: Date.now() });
+  answerReads(() => UNDER_WAY);
+  const streams = answerStreams();
+  openApp(LINK);
+  expect(await screen.findByTestId("gift-disputed")).toBeVisible();
+
+  streams.tell({ ...GIFT, version: 6 });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+
+  expect(screen.getByTestId("gift-disputed")).toBeVisible();
+  expect(heldGift(DONATION_ID)?.status).toBe("disputed");
+});
+
+test("After the end of a stream the page comes back and says what it has seen", async () => {
+  const reads = countReads();
+  const streams = answerStreams();
+  openApp(LINK);
+  await waitFor(() => {
+    expect(streams.seen).toHaveLength(1);
+  });
+  streams.tell({ ...UNDER_WAY, version: 6 });
+  streams.send("retry: 500\n\n");
+  streams.end();
+
+  await waitFor(() => {
+    expect(streams.seen[1]).toEqual({ token: "Bearer token-9", last_event_id: "6" });
+  });
+  streams.tell(PAID);
+
+  expect(await screen.findByTestId("gift-success")).toBeVisible();
+  expect(reads()).toBe(1);
+});
+
+test.each([
+  [
+    "breaks off",
+    (streams: Streams) => {
+      streams.breakOff();
+      return Promise.resolve();
+    },
+  ],
+  ["falls silent", () => vi.advanceTimersByTimeAsync(41_000).then(() => undefined)],
+])("When a stream %s the page asks, then follows again", async (_, fail) => {
+  vi.useFakeTimers({ shouldAdvanceTime: true, toFake: ["setTimeout", "clearTimeout"] });
+  const reads = countReads();
+  const streams = answerStreams();
+  openApp(LINK);
+  await waitFor(() => {
+    expect(streams.seen).toHaveLength(1);
+  });
+
+  await fail(streams);
+  await vi.advanceTimersByTimeAsync(2_500);
+  await waitFor(() => {
+    expect(streams.seen).toHaveLength(2);
+  });
+  streams.tell(PAID);
+
+  expect(await screen.findByTestId("gift-success")).toBeVisible();
+  expect(reads()).toBe(2);
+});
+
+test("Where there is no stream the page asks, and tries a stream now and then", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true, toFake: ["setTimeout", "clearTimeout"] });
+  const reads = countReads();
+  let tries = 0;
+  server.use(
+    http.get("*/donations/:id/events", () => {
+      tries += 1;
+      return new HttpResponse("<html>a proxy</html>", { headers: { "Content-Type": "text/html" } });
+    }),
+  );
+  openApp(LINK);
+  await screen.findByTestId("gift-processing");
+
+  for (let step = 0; step < 20; step += 1) await vi.advanceTimersByTimeAsync(3_000);
+
+  expect(reads()).toBeGreaterThanOrEqual(7);
+  expect(tries).toBe(2);
+});
+
+test("Who leaves the page ends the stream", async () => {
+  countReads();
+  const streams = answerStreams();
+  const { close } = openApp(LINK);
+  await waitFor(() => {
+    expect(streams.seen).toHaveLength(1);
+  });
+
+  close();
+
+  await waitFor(() => {
+    expect(streams.left()).toBe(true);
+  });
+});
+
+test("An event that is no gift is not believed", async () => {
+  countReads();
+  const streams = answerStreams();
+  openApp(LINK);
+  await waitFor(() => {
+    expect(streams.seen).toHaveLength(1);
+  });
+
+  streams.send('data: {"status": "success"}\n\ndata: not even JSON\n\n');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+
+  expect(screen.getByTestId("gift-processing")).toBeVisible();
+});
+
+test("Events are read as the standard says", () => {
+  const reader = new EventReader();
+
+  const read = reader.read("retry: 1500\n\n: a comment\n\nid: 3\ndata: a\ndata: b\n\ndata:c\n\ndata: d");
+
+  expect(read).toEqual([{ data: "a\nb" }, { data: "c" }]);
+  expect(reader.retry_ms).toBe(1_500);
+  expect(reader.read("\n\n")).toEqual([{ data: "d" }]);
 });

@@ -52,7 +52,10 @@ export const GIFT: Gift = {
 };
 
 export const server = setupServer(
+  // No stream unless a test has one: the page then asks.
+  http.get("*/donations/:id/events", () => problem(503, "overloaded")()),
   http.get("*/config", () => HttpResponse.json(CONFIG)),
+  http.get("*/donation-form", () => HttpResponse.json(newTicket())),
   http.get("*/charities", () => HttpResponse.json({ items: [CHARITY], next: null })),
   http.get("*/charities/:slug", ({ params }) =>
     params["slug"] === CHARITY.slug
@@ -60,6 +63,23 @@ export const server = setupServer(
       : HttpResponse.json({ code: "not_found", title: "Not found", status: 404 }, { status: 404 }),
   ),
 );
+
+let tickets = 0;
+
+/** What GET /donation-form answers; another one each time. */
+export function newTicket(age_min_seconds = 0) {
+  tickets += 1;
+  return {
+    form_token: `ticket-${tickets}`,
+    expires_at: "2026-11-23T21:40:11Z",
+    age_min_seconds,
+  };
+}
+
+/** Answers GET /donation-form with this. */
+export function answerTickets(reply: Reply): void {
+  server.use(http.get("*/donation-form", reply));
+}
 
 /** One POST /donations as the server saw it. */
 export interface SeenPost {
@@ -96,6 +116,59 @@ export function answerReads(gift: () => Gift | number): void {
       return HttpResponse.json(told);
     }),
   );
+}
+
+/** Streams of a gift, one for each time that the page opens one, and what it asked with. */
+export interface Streams {
+  seen: { token: string | null; last_event_id: string | null }[];
+  /** Sends text into the newest stream. */
+  send: (text: string) => void;
+  sendBytes: (bytes: Uint8Array) => void;
+  /** Sends a gift into the newest stream. */
+  tell: (gift: Gift) => void;
+  /** Ends the newest stream as the server does, or breaks it off. */
+  end: () => void;
+  breakOff: () => void;
+  /** Whether the page has left the newest stream. */
+  left: () => boolean;
+}
+
+/** Answers each GET .../events with a stream that the test feeds. */
+export function answerStreams(): Streams {
+  const seen: Streams["seen"] = [];
+  const encoder = new TextEncoder();
+  let newest: ReadableStreamDefaultController<Uint8Array> | undefined;
+  let left = false;
+  const sendBytes = (bytes: Uint8Array) => newest?.enqueue(bytes);
+  const send = (text: string) => sendBytes(encoder.encode(text));
+  server.use(
+    http.get("*/donations/:id/events", ({ request }) => {
+      seen.push({
+        token: request.headers.get("Authorization"),
+        last_event_id: request.headers.get("Last-Event-ID"),
+      });
+      request.signal.addEventListener("abort", () => {
+        left = true;
+      });
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          newest = controller;
+        },
+      });
+      return new HttpResponse(body, { headers: { "Content-Type": "text/event-stream" } });
+    }),
+  );
+  return {
+    seen,
+    send,
+    sendBytes,
+    left: () => left,
+    tell: (gift) => {
+      send(`id: ${String(gift.version)}\nevent: donation\ndata: ${JSON.stringify(gift)}\n\n`);
+    },
+    end: () => newest?.close(),
+    breakOff: () => newest?.error(new Error("broken off")),
+  };
 }
 
 export const paid: Reply = () =>

@@ -22,6 +22,7 @@ from almoner.platform.http import EXCEPTION_HANDLERS
 from almoner.platform.metrics import measured
 from almoner.platform.openapi import Bodies, openapi_handler
 from almoner.web.head import HeadAsGet
+from almoner.web.open_requests import OpenRequests
 from almoner.web.spa import DIST, read_files, spa_handler
 
 BODIES: Final[Bodies] = {**donations_api.BODIES, **payments_api.BODIES}
@@ -29,7 +30,8 @@ BODIES: Final[Bodies] = {**donations_api.BODIES, **payments_api.BODIES}
 
 def create_web(web: Web) -> Application:
     """The public application, with the charity list's short way in front."""
-    return HeadAsGet(HotList(create_routes(web), web.catalogue))
+    bounded = OpenRequests(create_routes(web), requests=web.requests, gifts=web.gift_requests)
+    return HeadAsGet(HotList(bounded, web.catalogue))
 
 
 def create_routes(web: Web) -> Litestar:

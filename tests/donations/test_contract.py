@@ -29,6 +29,7 @@ async def test_the_openapi_is_valid_and_names_every_call(almoner: Installation) 
     assert calls >= {
         ("/charities", "get"),
         ("/charities/{reference}", "get"),
+        ("/challenge", "get"),
         ("/config", "get"),
         ("/donation-form", "get"),
         ("/donations", "post"),
@@ -47,7 +48,8 @@ async def test_the_openapi_tells_every_answer_to_a_gift(almoner: Installation) -
 
     give = described["paths"]["/donations"]["post"]
     assert set(give["responses"]) == {
-        "201", "202", "400", "402", "408", "409", "413", "415", "422", "429", "503", "default",
+        "201", "202", "400", "402", "408", "409", "413", "415", "422", "428", "429", "503",
+        "default",
     }  # fmt: skip
     for status, answer in give["responses"].items():
         media_type = "application/json" if status < "300" else "application/problem+json"

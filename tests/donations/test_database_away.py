@@ -146,18 +146,23 @@ async def test_a_stamp_that_was_committed_and_never_sent_is_withdrawn(
 async def test_a_repeated_request_never_withdraws_what_the_first_has_sent(
     wire: Wire, installation: Installations
 ) -> None:
-    """The first is at the gateway when the database goes; the second, with the same key, gives up.
-    The stamp is the first one's: it stays, and there is one charge."""
+    """The first is at the gateway when the database goes; the second, with the same key through
+    another process, gives up. The stamp is the first one's: it stays, and there is one charge."""
     almoner = await installation(
         database_url=wire.url, sandbox_latency_ms=1_500, database_wait_ms=200
+    )
+    other = await installation(
+        database_url=wire.url,
+        sandbox_database_url=almoner.settings.sandbox_url,
+        database_wait_ms=200,
     )
     donor, key = Donor(almoner), str(uuid4())
     first = asyncio.create_task(donor.gives(key=key, email="patient@example.com"))
     await almoner.until_charged()
     wire.cut()
-    second = await donor.gives(key=key, email="patient@example.com")
+    second = await Donor(other).gives(key=key, email="patient@example.com")
     wire.mend()
-    await almoner.until_withdrawn()
+    await other.until_withdrawn()
     states = await almoner.database.fetch_all("SELECT state FROM payment_attempt")
 
     assert second.status_code == 503
@@ -186,6 +191,53 @@ async def test_a_second_attempt_whose_commit_is_lost_is_charged_once(
 
     assert (back.status_code, wire.commits_lost) == (201, 2)
     assert len(await almoner.charged()) == 1
+
+
+async def test_a_withdrawn_gift_is_not_called_unpaid(
+    wire: Wire, installation: Installations
+) -> None:
+    """Another request with its key, or the journal of another process, may yet be charged."""
+    almoner = await installation(database_url=wire.url, database_wait_ms=200)
+    wire.lose_commits(1)
+    told = asyncio.create_task(Donor(almoner).gives())
+    await wire.commit_lost.wait()
+    wire.cut()
+    assert (await told).status_code == 503
+    wire.mend()
+    await almoner.until_withdrawn()
+    donation_id = await almoner.value("SELECT donation_id FROM donation")
+
+    seen = await almoner.client.get(
+        f"/donations/{donation_id}",
+        headers={"Authorization": f"Bearer {almoner.web.read_tokens.sign(donation_id.hex)}"},
+    )
+
+    assert (seen.json()["status"], seen.json()["error_message"]) == ("pending", None)
+
+
+async def test_a_withdrawn_gift_that_comes_again_is_asked_about_like_any_other(
+    wire: Wire, installation: Installations
+) -> None:
+    """Its stamp was withdrawn, its donor gave from another tab meanwhile; then the first tab sends
+    again by itself. That would be a second charge which nobody asked for."""
+    almoner = await installation(database_url=wire.url, database_wait_ms=200)
+    donor, key = Donor(almoner), str(uuid4())
+    wire.lose_commits(1)
+    told = asyncio.create_task(donor.gives(key=key, email="patient@example.com"))
+    await wire.commit_lost.wait()
+    wire.cut()
+    assert (await told).status_code == 503
+    wire.mend()
+    await almoner.until_withdrawn()
+    other_tab = await donor.gives(email="patient@example.com")
+
+    again = await donor.gives(key=key, email="patient@example.com")
+    confirmed = await donor.gives(key=key, email="patient@example.com", confirm_duplicate=True)
+
+    assert other_tab.status_code == 201
+    assert (again.status_code, again.json()["code"]) == (409, "possible_duplicate")
+    assert confirmed.status_code == 201
+    assert len(await almoner.charged()) == 2
 
 
 async def test_reading_a_donation_while_the_database_is_away_says_nothing_untrue(

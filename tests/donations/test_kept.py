@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from almoner.platform.clock import sources
 from almoner.platform.journal.files import DiskSegments
 from support.donor import Donor
 from support.installation import Installation, Installations, NewDatabase
@@ -227,6 +229,34 @@ async def test_two_processes_keep_one_gift_and_it_is_charged_once(
     assert sorted(row["result"] for row in results) == ["begun", "there_before"]
 
 
+async def test_what_is_kept_here_and_was_paid_through_another_process_is_shown_as_paid(
+    wire: Wire, installation: Installations, tmp_path: Path
+) -> None:
+    """The database knows more than the journal: nobody reads "processing" after "paid"."""
+    first = await keeping(wire, installation, tmp_path)
+    second = await installation(
+        database_url=wire.url,
+        sandbox_database_url=first.settings.sandbox_url,
+        database_wait_ms=200,
+    )
+    await Donor(second).gives()
+    key = str(uuid4())
+    first.hold_drain()
+    wire.cut()
+    kept = await Donor(first).gives(key=key, email=EMAIL)
+    wire.mend()
+    await first.until_back()
+    paid = await Donor(second).gives(key=key, email=EMAIL)
+
+    seen = await Donor(first).sees(kept)
+
+    assert (kept.status_code, paid.status_code) == (202, 201)
+    assert seen["status"] == "success"
+    first.release_drain()
+    await first.until_drained(processes=2)
+    assert len(await first.charged()) == 3
+
+
 async def test_two_gifts_under_one_key_in_two_processes_are_one_and_a_letter(
     wire: Wire, installation: Installations, tmp_path: Path
 ) -> None:
@@ -309,9 +339,10 @@ async def test_payment_details_that_the_gateway_does_not_take_any_more_are_asked
 
 
 async def test_a_kept_gift_that_looks_like_a_second_is_not_charged_and_asked_about(
-    wire: Wire, installation: Installations, tmp_path: Path
+    wire: Wire, installation: Installations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two alike through two processes while nobody could be asked; an explicit yes goes through."""
+    """Two alike through two processes while nobody could be asked; an explicit yes goes through.
+    They were given in one minute, and that was an hour ago."""
     first = await keeping(wire, installation, tmp_path)
     second = await installation(
         database_url=wire.url,
@@ -322,9 +353,11 @@ async def test_a_kept_gift_that_looks_like_a_second_is_not_charged_and_asked_abo
     await Donor(second).gives()
     wire.cut()
     second.hold_drain()
+    monkeypatch.setattr(sources, "time_ns", lambda: time.time_ns() - 3_600 * 10**9)
     one = await Donor(first).gives(email=EMAIL)
     two = await Donor(second).gives(email=EMAIL)
     sure = await Donor(second).gives(email=EMAIL, confirm_duplicate=True)
+    monkeypatch.undo()
     wire.mend()
     await first.until_drained(processes=2)
     second.release_drain()

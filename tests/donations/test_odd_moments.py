@@ -18,7 +18,8 @@ from support.tamper import tamper
 async def test_one_key_at_once_for_a_gift_that_looks_like_a_second(
     almoner: Installation, donor: Donor
 ) -> None:
-    """Five requests with one new key, written together, are asked together; giving goes on."""
+    """Of five requests with one new key one is asked, the others are told to wait for it; giving
+    goes on."""
     await donor.gives(email="again@example.com")
     key = str(uuid4())
 
@@ -28,7 +29,9 @@ async def test_one_key_at_once_for_a_gift_that_looks_like_a_second(
     sure = await donor.gives(key=key, email="again@example.com", confirm_duplicate=True)
 
     assert {a.status_code for a in asked} == {409}
-    assert {a.json()["code"] for a in asked} == {"possible_duplicate"}
+    codes = [a.json()["code"] for a in asked]
+    assert codes.count("possible_duplicate") >= 1
+    assert set(codes) <= {"possible_duplicate", "in_flight"}
     assert sure.status_code == 201
     assert len(await almoner.charged()) == 2
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import psycopg
 
-from almoner.platform.settings import Settings, with_database_suffix
+from almoner.platform.environment import with_database_suffix
+from almoner.platform.settings import Settings
 from support.donor import gift
 from support.installation import NewDatabase
 from support.serving import serving

@@ -10,20 +10,27 @@ import pytest
 
 from almoner.platform.batch import Batcher
 from almoner.platform.db import DatabaseAway
-from almoner.platform.errors import Unavailable
+from almoner.platform.errors import Overloaded
+from almoner.platform.metrics import QUEUE_LENGTH, QUEUE_OLDEST
 
 
 class Table:
-    """Something to write to that can be slow, poisoned or away."""
+    """Something to write to that can be slow, poisoned, locked or away."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.poison: set[int] = set()
+        self.locked: set[int] = set()
+        self.open = asyncio.Event()
+        self.open.set()
         self.away_for = 0
 
     async def write(self, items: Sequence[int]) -> list[int]:
         """Write all or nothing."""
+        await self.open.wait()
         await asyncio.sleep(0.005)
+        if self.locked & set(items):
+            raise psycopg.errors.LockNotAvailable
         if self.away_for:
             self.away_for -= 1
             raise DatabaseAway
@@ -122,11 +129,93 @@ async def test_a_full_queue_refuses_at_once() -> None:
     waiting = [asyncio.create_task(batcher.submit(n)) for n in range(2)]
     await asyncio.sleep(0)
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(Overloaded):
         await batcher.submit(3)
 
     await batcher.open()
     assert await asyncio.gather(*waiting) == [0, 10]
+    await batcher.close()
+
+
+async def test_who_waits_too_long_is_refused_and_never_written() -> None:
+    """The batch in front hangs: the next items are told so while it lasts, and it is true."""
+    table = Table()
+    table.open.clear()
+    batcher = Batcher("test", table.write, batch_max=1, wait_ms=50)
+    await batcher.open()
+    first = asyncio.create_task(batcher.submit(0))
+    await asyncio.sleep(0)
+
+    refused = await asyncio.gather(*(batcher.submit(n) for n in (1, 2)), return_exceptions=True)
+    table.open.set()
+
+    assert [type(error) for error in refused] == [Overloaded, Overloaded]
+    assert await first == 0
+    assert await batcher.submit(3) == 30
+    await batcher.close()
+    assert table.batches == [[0], [3]]
+
+
+async def test_who_waits_behind_a_database_that_is_away_is_told_that() -> None:
+    """Not that there is too much: nothing that came later would be taken either."""
+    table = Table()
+    table.away_for = 1_000
+    batcher = Batcher("test", table.write, batch_max=1, wait_ms=100, retry_for_ms=400)
+    await batcher.open()
+    first = asyncio.create_task(batcher.submit(0))
+    await asyncio.sleep(0)
+
+    with pytest.raises(DatabaseAway):
+        await batcher.submit(1)
+
+    assert not first.done()
+    with pytest.raises(DatabaseAway):
+        await first
+    await batcher.close()
+
+
+async def test_what_must_not_be_refused_waits_as_long_as_it_takes() -> None:
+    """Outcomes of charges: no bound on how many, none on how long."""
+    table = Table()
+    table.open.clear()
+    batcher = Batcher("test", table.write, queue_max=None, retry_for_ms=None)
+    await batcher.open()
+    waiting = [asyncio.create_task(batcher.submit(n)) for n in range(30_000)]
+    await asyncio.sleep(0.1)
+
+    table.open.set()
+
+    assert await asyncio.gather(*waiting) == [n * 10 for n in range(30_000)]
+    await batcher.close()
+
+
+async def test_a_locked_row_keeps_only_itself_waiting() -> None:
+    """Somebody holds one row: the others are written, it is told as away after its time."""
+    table = Table()
+    table.locked = {5}
+    batcher = Batcher("test", table.write, retry_for_ms=300)
+    await batcher.open()
+
+    results = await asyncio.gather(*(batcher.submit(n) for n in range(16)), return_exceptions=True)
+    await batcher.close()
+
+    assert [n for n, r in enumerate(results) if isinstance(r, DatabaseAway)] == [5]
+    assert sorted(n for batch in table.batches for n in batch) == [n for n in range(16) if n != 5]
+
+
+async def test_the_metrics_tell_what_waits_and_since_when() -> None:
+    """How many, and the age of the oldest."""
+    table = Table()
+    batcher = Batcher("told", table.write)
+    waiting = [asyncio.create_task(batcher.submit(n)) for n in range(3)]
+    await asyncio.sleep(0.05)
+
+    batcher.report()
+
+    assert QUEUE_LENGTH.labels("told")._value.get() == 3
+    assert 0.03 < QUEUE_OLDEST.labels("told")._value.get() < 10
+    await batcher.open()
+    await asyncio.gather(*waiting)
     await batcher.close()
 
 

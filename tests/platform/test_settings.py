@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from almoner.bootstrap import Web
-from almoner.platform.settings import Settings, SettingsError, with_database_suffix
+from almoner.platform.environment import with_database_suffix
+from almoner.platform.settings import Settings, SettingsError
 
 
 def test_without_anything_set_the_defaults_count() -> None:

@@ -139,6 +139,10 @@ class Installation:
         while self.web.kept.withdrawals.waiting:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
 
+    async def until_back(self) -> None:
+        """Wait until this process knows that its database is back."""
+        assert await self.web.kept.outage.over_within(10)
+
     @property
     def drain(self) -> Drain:
         """What brings kept gifts in."""

@@ -18,8 +18,11 @@ class Wire:
         self._socket = f"{query['host'][0]}/.s.PGSQL.{query.get('port', ['5432'])[0]}"
         self._writers: set[asyncio.StreamWriter] = set()
         self._whole = True
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._commits_to_lose = 0
         self.commits_lost = 0
+        self.connections_made = 0
         self.commit_lost = asyncio.Event()
         self._server: asyncio.Server | None = None
 
@@ -40,6 +43,15 @@ class Wire:
     def mend(self) -> None:
         """Let connections through again."""
         self._whole = True
+
+    def freeze(self) -> None:
+        """Hold back whatever is said from now on, in both directions, as a server that stands
+        still: connections are accepted and stay open."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Let it all through, late."""
+        self._flowing.set()
 
     def lose_commits(self, count: int) -> None:
         """Break the connection of the next commits after the server has done them."""
@@ -68,12 +80,14 @@ class Wire:
         if not self._whole:
             writer.transport.abort()
             return
+        self.connections_made += 1
         to_reader, to_writer = await asyncio.open_unix_connection(self._socket)
         self._writers |= {writer, to_writer}
         losing = asyncio.Event()
 
         async def ask() -> None:
             while data := await reader.read(65536):
+                await self._flowing.wait()
                 if self._commits_to_lose and b"COMMIT" in data:
                     self._commits_to_lose -= 1
                     losing.set()
@@ -82,6 +96,7 @@ class Wire:
 
         async def answer() -> None:
             while data := await to_reader.read(65536):
+                await self._flowing.wait()
                 if losing.is_set() and b"COMMIT" in data:
                     self.commits_lost += 1
                     self.commit_lost.set()

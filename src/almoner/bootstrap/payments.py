@@ -12,7 +12,7 @@ class Payments(Base):
     """The payments role alone: the only process that holds gateway credentials."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+        super().__init__(settings, busy_ms=settings.capacity.statement_ms)
         self._gateway = make_gateway(settings)
         charging = make_local_charging(settings, self._gateway)
         self._webhooks = make_webhooks(self.database, self._gateway)

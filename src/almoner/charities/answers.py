@@ -23,7 +23,7 @@ from almoner.charities.shared_copies import KEPT_S, SEARCH_KEPT_S, SharedCopies
 from almoner.charities.show import item_of
 from almoner.charities.slugs import is_slug
 from almoner.platform.db import Database, DatabaseAway
-from almoner.platform.errors import FieldError, Invalid
+from almoner.platform.errors import FieldError, Invalid, Unavailable
 
 CACHE_CONTROL: Final = b"public, max-age=30, stale-while-revalidate=300, stale-if-error=86400"
 PAGES_KEPT_MAX: Final = 1_024
@@ -164,7 +164,7 @@ class CatalogueReader:
             return Answer(copy.body)
         try:
             body = await _soon(read(), DATABASE_PATIENCE_S if copy.body is not None else None)
-        except (DatabaseAway, TimeoutError):
+        except (Unavailable, TimeoutError):
             if copy.body is None:
                 raise
             return Answer(copy.body, stale=True)

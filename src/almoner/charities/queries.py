@@ -1,4 +1,4 @@
-"""SQL of charities; only this folder knows the table `charity`.
+"""SQL of charities; only this folder knows the tables `charity` and `charity_total`.
 
 The SQL of importing stands with the registers. Every page is one range of one index, so its
 cost does not grow with the catalogue.
@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from psycopg.errors import QueryCanceled, UniqueViolation
+from msgspec import Struct
+from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
 from almoner.charities.cursors import Position
 from almoner.charities.errors import SearchTooBroad
 from almoner.charities.schemas import Filters
-from almoner.platform.db import Database, DatabaseAway
+from almoner.platform import arrays
+from almoner.platform.db import Connection, Database, DatabaseAway, TookTooLong
 
 SEARCH_MS_MAX: Final = 2_000
 GUESS_MS_MAX: Final = 800
@@ -217,7 +219,7 @@ async def _bounded(
             return await _timed(database, sql, values, time_ms)
         except DatabaseAway:
             return await _timed(database, sql, values, time_ms)
-    except QueryCanceled:
+    except TookTooLong:
         raise SearchTooBroad from None
 
 
@@ -232,3 +234,32 @@ async def _timed(
         )
         cursor = await connection.execute(sql, values)
         return await cursor.fetchall()
+
+
+class TotalChange(Struct, frozen=True):
+    """By how much a charity's total in a currency grows; negative where money went back."""
+
+    charity_id: int
+    currency: str
+    raised_minor: int
+    gifts: int
+
+
+async def add_to_totals(connection: Connection, changes: Sequence[TotalChange]) -> None:
+    """Add to the totals. In ascending order, so that no two transactions wait in a circle."""
+    await connection.execute(
+        """
+        INSERT INTO charity_total AS t (charity_id, currency, raised_minor, gifts)
+        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[])
+               AS new (charity_id, currency, raised_minor, gifts)
+        ORDER BY charity_id, currency
+        ON CONFLICT (charity_id, currency) DO UPDATE
+        SET raised_minor = t.raised_minor + excluded.raised_minor, gifts = t.gifts + excluded.gifts
+        """,
+        (
+            arrays.integers(c.charity_id for c in changes),
+            arrays.texts(c.currency for c in changes),
+            arrays.integers(c.raised_minor for c in changes),
+            arrays.integers(c.gifts for c in changes),
+        ),
+    )

@@ -21,22 +21,28 @@ GRACE_S: Final = 6
 class _Server(uvicorn.Server):
     """A server that says when it begins to stop: uvicorn itself tells nobody before it ends."""
 
-    def __init__(self, config: uvicorn.Config, on_stopping: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_stop: Callable[[], None], on_stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._on_stop = on_stop
         self._on_stopping = on_stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See uvicorn; called in the main thread, between two steps of the loop."""
         super().handle_exit(sig, frame)
-        asyncio.get_running_loop().call_later(RELEASE_AFTER_S, self._on_stopping)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._on_stop)
+        loop.call_later(RELEASE_AFTER_S, self._on_stopping)
 
 
 def run(
     application: Application,
     listen: tuple[str, int, int | None],
+    on_stop: Callable[[], None] = lambda: None,
     on_stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT; `on_stop` is called at once then, `on_stopping` later.
 
     `listen` is host, port, and the descriptor of a listening socket if one was handed down.
     """
@@ -57,4 +63,4 @@ def run(
         backlog=2048,
     )
     sockets = [socket.socket(fileno=fd)] if fd is not None else None
-    uvloop.run(_Server(config, on_stopping).serve(sockets=sockets))
+    uvloop.run(_Server(config, on_stop, on_stopping).serve(sockets=sockets))

@@ -30,4 +30,4 @@ def web(
     configure_logging(settings.logging.log_level, settings.logging.log_format)
     parts = Web(settings)
     listen = (host or settings.web.host, settings.web.port if port is None else port, fd)
-    run(create_web(parts), listen, parts.giving.release_donors)
+    run(create_web(parts), listen, parts.end_streams, parts.release_donors)

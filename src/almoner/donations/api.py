@@ -8,19 +8,21 @@ from uuid import UUID
 
 from litestar import Response, Router, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 from msgspec import Struct
 
 from almoner.charities.choose import CharityChooser
 from almoner.donations.answer import ACCEPTED, Answer
 from almoner.donations.config import PublicConfig
-from almoner.donations.errors import KeptElsewhere, NotFoundOrNotYours
+from almoner.donations.errors import (
+    ChallengeNeeded,
+    KeptElsewhere,
+    NotFoundOrNotYours,
+    TakingABreak,
+)
 from almoner.donations.finish import FinishLinks
+from almoner.donations.follow import Follow, follow_handler
 from almoner.donations.form import (
-    EMAIL_LENGTH_MAX,
-    LOCALES,
-    NAME_LENGTH_MAX,
-    NONCE_LENGTH_MAX,
     AmountBounds,
     Form,
     check_charity,
@@ -30,8 +32,10 @@ from almoner.donations.form import (
 )
 from almoner.donations.gift import Gift
 from almoner.donations.give import Giving
+from almoner.donations.give_body import GIVE_BODY
+from almoner.donations.guard import Caller, Guard
 from almoner.donations.keep import Keeping
-from almoner.donations.keys import FormTokens, read_key
+from almoner.donations.keys import FormTokens, RequestKey, read_key
 from almoner.donations.report import OutcomeReport, read_report, report
 from almoner.donations.schemas import GiftNotPaid, GiftPaid, GiftProcessing
 from almoner.donations.settle import Settling
@@ -42,24 +46,15 @@ from almoner.payments.instruments import Instruments
 from almoner.platform.clock import rfc3339
 from almoner.platform.credentials import ServiceCredential
 from almoner.platform.db import Database, DatabaseAway
-from almoner.platform.errors import FieldError, Invalid, Problem, ProblemView
+from almoner.platform.errors import FieldError, Invalid, Problem, Unavailable
 from almoner.platform.http import PROBLEM_MEDIA_TYPE, AnyRequest, ClientAddress
-from almoner.platform.ids import Tokens
-from almoner.platform.limits import Limiter, TooMany, network_of
+from almoner.platform.ids import IdDeriver, Tokens
+from almoner.platform.limits import TooMany
 from almoner.platform.metrics import GIFTS
-from almoner.platform.openapi import Bodies
+from almoner.platform.openapi import Bodies, problem_answer
 
 BODY_BYTES_MAX: Final = 64 * 1024
 BODY_SECONDS_MAX: Final = 15
-GIVE_EXAMPLE: Final[dict[str, Any]] = {
-    "first_name": "John",
-    "last_name": "Doe",
-    "email": "john@example.com",
-    "charity_id": 101,
-    "amount": 50.00,
-    "currency": "USD",
-    "payment_method_nonce": "fake-valid-nonce",
-}
 
 
 class DonationsApi(Struct, frozen=True):
@@ -71,7 +66,8 @@ class DonationsApi(Struct, frozen=True):
     bounds: AmountBounds
     form_tokens: FormTokens
     read_tokens: Tokens
-    limiter: Limiter
+    guard: Guard
+    ids: IdDeriver
     client_address: ClientAddress
     database: Database
     keeping: Keeping
@@ -79,13 +75,9 @@ class DonationsApi(Struct, frozen=True):
     settling: Settling
     service: ServiceCredential
     config: PublicConfig
+    follow: Follow
     nudges: Nudges
-
-
-def _problem(description: str) -> ResponseSpec:
-    return ResponseSpec(
-        ProblemView, description=description, media_type=PROBLEM_MEDIA_TYPE, generate_examples=False
-    )
+    form_age_min_s: float
 
 
 _GIVE_ANSWERS: Final = {
@@ -93,27 +85,36 @@ _GIVE_ANSWERS: Final = {
     202: ResponseSpec(
         GiftProcessing, description="Not known yet: ask the Location.", generate_examples=False
     ),
-    400: _problem("No usable Idempotency-Key, or a body that cannot be read."),
+    400: problem_answer("No usable Idempotency-Key, or a body that cannot be read."),
     402: ResponseSpec(
         GiftNotPaid,
         description="Not charged, with the reason in donor words.",
         media_type=PROBLEM_MEDIA_TYPE,
         generate_examples=False,
     ),
-    408: _problem("The body did not come in time."),
-    409: _problem("The same key is being worked on, or it looks like a second gift."),
-    413: _problem("The body is larger than 64 KiB."),
-    415: _problem("The body is not JSON."),
-    422: _problem("Fields that cannot be used, each named; or a key used for another gift."),
-    429: _problem("Too many tries; Retry-After says when."),
-    503: _problem("Nothing was changed; repeat it with the same key after Retry-After."),
+    408: problem_answer("The body did not come in time."),
+    409: problem_answer("The same key is being worked on, or it looks like a second gift."),
+    413: problem_answer("The body is larger than 64 KiB."),
+    415: problem_answer("The body is not JSON."),
+    422: problem_answer("Fields that cannot be used, each named; or a key used for another gift."),
+    428: problem_answer("A proof of work is needed: solve `challenge`, send the same key again."),
+    429: problem_answer("Too many tries; Retry-After says when."),
+    503: problem_answer("Nothing was changed; repeat it with the same key after Retry-After."),
 }
 
 
 class FormTokenView(Struct, frozen=True):
-    """A token that stands in for an Idempotency-Key, once."""
+    """A ticket for one gift. A gift that comes before `age_min_seconds` is taken for a script's."""
 
     form_token: str
+    expires_at: str
+    age_min_seconds: float
+
+
+class ChallengeView(Struct, frozen=True):
+    """A puzzle (ALTCHA, version 2), and until when its solution is taken."""
+
+    challenge: dict[str, Any]
     expires_at: str
 
 
@@ -126,10 +127,30 @@ def routes(api: DonationsApi) -> Router:
         return Response(api.config, headers={"Cache-Control": "no-cache"})
 
     @get("/donation-form", summary="Take a form token", sync_to_thread=False)
-    def donation_form() -> FormTokenView:
-        """Take a token for one gift, valid for a day, where no Idempotency-Key can be made."""
+    def donation_form() -> Response[FormTokenView]:
+        """Take a ticket for one gift, valid for a day. It also stands in for an Idempotency-Key."""
         token, expires_ms = api.form_tokens.issue()
-        return FormTokenView(token, rfc3339(expires_ms))
+        return Response(
+            FormTokenView(token, rfc3339(expires_ms), api.form_age_min_s),
+            headers={"Cache-Control": "no-store"},
+        )
+
+    @get("/challenge", summary="Take a challenge")
+    async def challenge(
+        request: AnyRequest,
+        charity_id: Annotated[
+            int | None, QueryParameter(description="The charity to be given to.", ge=1)
+        ] = None,
+    ) -> Response[ChallengeView]:
+        """Take a proof of work to do ahead, hard enough for this charity as it is now.
+
+        Nobody has to: a gift that needs one is answered 428 with a challenge of its own.
+        """
+        puzzle = await api.guard.puzzle(api.client_address(request.scope), charity_id)
+        return Response(
+            ChallengeView(puzzle.challenge, rfc3339(puzzle.until_ms)),
+            headers={"Cache-Control": "no-store"},
+        )
 
     @post(
         "/donations",
@@ -154,21 +175,12 @@ def routes(api: DonationsApi) -> Router:
         201 paid, 402 not charged, 202 not known yet: then ask the `Location`. Repeat a request with
         the same `Idempotency-Key` as often as you like; it charges once.
         """
-        _check_headers(request)
-        body = decode_body(await _read_body(request))
-        key = read_key(idempotency_key, body.get("form_token"), api.form_tokens)
+        address = api.client_address(request.scope)
         try:
-            gift = await _gift(api, body)
-            verdict = await api.limiter.check(network_of(api.client_address(request.scope)))
-        except (Invalid, TooMany):
-            # Today's rules judge new gifts. One that was taken before is answered as it stands,
-            # whatever has changed since: a closed charity, other bounds, an expired card.
-            before = await api.giving.recall(key, meaning_of(body))
-            if before is None:
-                raise
-            return _response(before, {})
-        answer = await api.giving.give(gift, key)
-        return _response(answer, verdict.headers())
+            return await _give(api, request, idempotency_key, address)
+        except Problem as problem:
+            problem.headers = {**await _standing(api, address, problem), **problem.headers}
+            raise
 
     @get("/donations/{donation_id:uuid}", summary="See a donation")
     async def show_donation(
@@ -195,25 +207,84 @@ def routes(api: DonationsApi) -> Router:
 
     return Router(
         path="/",
-        route_handlers=[config, donation_form, give, show_donation, report_outcome],
+        route_handlers=[
+            config,
+            donation_form,
+            challenge,
+            give,
+            show_donation,
+            follow_handler(lambda donation_id: _shown(api, donation_id), api.follow),
+            report_outcome,
+        ],
         tags=["donations"],
     )
 
 
-async def _shown(api: DonationsApi, donation_id: UUID) -> DonationView:
-    """The donation in the journal or in the database.
+async def _give(
+    api: DonationsApi, request: AnyRequest, key_header: str | None, address: str
+) -> Response[bytes]:
+    _check_headers(request)
+    body = decode_body(await _read_body(request))
+    ours = api.service.is_shown(request.headers.get("authorization"))
+    key = read_key(key_header, body.get("form_token"), api.form_tokens, ours=ours)
+    try:
+        key.demand_new()
+        gift = await _gift(api, body)
+        passed = await api.guard.admit(_caller(api, key, body, address, ours=ours), gift)
+    except (Invalid, TooMany, ChallengeNeeded, TakingABreak):
+        # Today's rules judge new gifts. One that was taken before is answered as it stands,
+        # whatever has changed since: a closed charity, other bounds, an expired card.
+        before = await api.giving.recall(key, meaning_of(body))
+        if before is None:
+            raise
+        return _response(before, await _standing(api, address))
+    answer = await api.giving.give(gift, key, passed.care)
+    return _response(answer, passed.verdict.headers())
 
-    Its read token was given out with an answer, so there is one: where it is in neither, another
-    process keeps it.
+
+def _caller(
+    api: DonationsApi, key: RequestKey, body: dict[str, Any], address: str, *, ours: bool
+) -> Caller:
+    return Caller(
+        name=key.donation_id(api.ids).hex,
+        address=address,
+        form_issued_ms=key.form_issued_ms,
+        solution=body.get("challenge_solution"),
+        trapped=bool(body.get("website")),
+        ours=ours,
+    )
+
+
+async def _standing(
+    api: DonationsApi, address: str, problem: Problem | None = None
+) -> dict[str, str]:
+    """How the caller's limits stand; of one that we cannot serve now, only what they are."""
+    if problem is not None and (problem.http_status >= 500 or "RateLimit" in problem.headers):
+        return api.guard.policy()
+    try:
+        return await api.guard.standing(address)
+    except Unavailable:
+        return api.guard.policy()
+
+
+async def _shown(api: DonationsApi, donation_id: UUID) -> DonationView:
+    """The donation in the database, or in the journal.
+
+    The database comes first: what this process keeps may have been given under the same key
+    through another one, and nobody shall read "processing" who has read "paid". Its read token was
+    given out with an answer, so there is one: where it is in neither, another process keeps it.
     """
-    if (kept := api.keeping.find(donation_id)) is not None:
-        return show_kept(kept.facts)
+    kept = api.keeping.find(donation_id)
     if api.keeping.away:
-        raise DatabaseAway
+        if kept is None:
+            raise DatabaseAway
+        return show_kept(kept.facts)
     try:
         return await show(api.database, donation_id, api.links, api.nudges)
-    except NotFoundOrNotYours:
-        if api.keeping.keeps:
+    except (DatabaseAway, NotFoundOrNotYours) as error:
+        if kept is not None:
+            return show_kept(kept.facts)
+        if isinstance(error, NotFoundOrNotYours) and api.keeping.keeps:
             raise KeptElsewhere from None
         raise
 
@@ -299,53 +370,8 @@ def _response(answer: Answer, headers: dict[str, str]) -> Response[bytes]:
 _TOLD: Final = {201: "paid", 202: "processing", 402: "not_paid"}
 
 
-_TEXT: Final = {"type": "string"}
 BODIES: Final[Bodies] = {
-    ("/donations", "post"): {
-        "schema": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["first_name", "last_name", "email", "charity_id", "amount", "currency"],
-            "properties": {
-                "first_name": {**_TEXT, "minLength": 1, "maxLength": NAME_LENGTH_MAX},
-                "last_name": {**_TEXT, "minLength": 1, "maxLength": NAME_LENGTH_MAX},
-                "email": {**_TEXT, "format": "email", "maxLength": EMAIL_LENGTH_MAX},
-                "charity_id": {"type": "integer", "minimum": 1},
-                "amount": {
-                    "oneOf": [{"type": "number"}, _TEXT],
-                    "description": "In major units, read exactly, at most the currency's decimals.",
-                },
-                "currency": {**_TEXT, "pattern": "^[A-Z]{3}$"},
-                "payment_method_nonce": {
-                    **_TEXT,
-                    "maxLength": NONCE_LENGTH_MAX,
-                    "description": "From the gateway's hosted fields.",
-                },
-                "payment_card": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["card_number", "expiration_date", "cvv"],
-                    "properties": {
-                        "card_number": _TEXT,
-                        "expiration_date": {
-                            **_TEXT,
-                            "pattern": "^(0[1-9]|1[0-2])/[0-9]{2}([0-9]{2})?$",
-                        },
-                        "cvv": {**_TEXT, "pattern": "^[0-9]{3,4}$"},
-                    },
-                    "description": "Instead of a nonce, server to server. The sandbox takes "
-                    "published test numbers only.",
-                },
-                "form_token": {**_TEXT, "description": "Instead of an Idempotency-Key."},
-                "confirm_duplicate": {
-                    "type": "boolean",
-                    "description": "Yes, this is a second gift.",
-                },
-                "locale": {**_TEXT, "enum": list(LOCALES)},
-            },
-        },
-        "examples": {"gift": {"value": GIVE_EXAMPLE}},
-    },
+    ("/donations", "post"): GIVE_BODY,
     ("/donations/{donation_id}", "put"): OutcomeReport,
 }
 """What is sent to the calls that read their bodies by hand."""

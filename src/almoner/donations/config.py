@@ -37,7 +37,10 @@ class CategoryView(Struct, frozen=True):
 
 
 class PublicConfig(Struct, frozen=True):
-    """The public settings. `client` is what the gateway's script in the page needs, if anything."""
+    """The public settings. `client` is what the gateway's script in the page needs, if anything.
+
+    `limits` is the name of the limits in force: `standard`, or `sandbox` for trials.
+    """
 
     version: str
     gateway: str
@@ -49,12 +52,15 @@ class PublicConfig(Struct, frozen=True):
     languages: list[str]
     test_card: CardView | None
     categories: list[CategoryView]
+    limits: str
 
 
 SANDBOX_CARD: Final = CardView("4111 1111 1111 1111", "12/30", "123")
 
 
-def public_config(gateway: str, bounds: AmountBounds, donor_wait_ms: int) -> PublicConfig:
+def public_config(
+    gateway: str, bounds: AmountBounds, donor_wait_ms: int, limits: str
+) -> PublicConfig:
     """The public settings of this installation."""
     sandbox = gateway == "sandbox"
     return PublicConfig(
@@ -68,6 +74,7 @@ def public_config(gateway: str, bounds: AmountBounds, donor_wait_ms: int) -> Pub
         languages=list(LOCALES),
         test_card=SANDBOX_CARD if sandbox else None,
         categories=[CategoryView(key, title) for key, title in TITLES.items()],
+        limits=limits,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from almoner.platform.errors import Problem, Unavailable
@@ -45,6 +46,34 @@ class PossibleDuplicate(Problem):
             "minutes ago or is still being confirmed. To give once more, send the request again "
             'with "confirm_duplicate": true.',
             members={"donation_id": str(first_donation_id)},
+        )
+
+
+class ChallengeNeeded(Problem):
+    """A proof of work is needed first; a page does it by itself. Nothing was changed."""
+
+    def __init__(self, challenge: dict[str, Any]) -> None:
+        super().__init__(
+            428,
+            "challenge_needed",
+            "One moment: we check that you are a person",
+            "Nothing was charged by this request. Solve the challenge (ALTCHA, version 2) and send "
+            "the same request with the same key again, with the solution in challenge_solution.",
+            members={"challenge": challenge},
+        )
+
+
+class TakingABreak(Problem):
+    """The charity's page takes no gifts from scripts for a while. Nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "charity_paused",
+            "This page takes a short break",
+            "Too many cards were declined here within a short time. Nothing was charged by this "
+            "request. Please give through the charity's page, or try again in some minutes.",
+            headers={"Retry-After": "120"},
         )
 
 

@@ -13,6 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 from msgspec import Struct
 
 from almoner.charities.choose import ChosenCharity
+from almoner.donations.challenge import SOLUTION_LENGTH_MAX
 from almoner.donations.gift import fingerprint_of
 from almoner.money import EXPONENTS, Money, MoneyError
 from almoner.payments.card import Card, holds_card_number, read_card
@@ -29,6 +30,7 @@ _FIELDS: Final = frozenset(
     (
         "first_name", "last_name", "email", "charity_id", "amount", "currency",
         "payment_method_nonce", "payment_card", "form_token", "confirm_duplicate", "locale",
+        "challenge_solution", "website",
     )
 )  # fmt: skip
 _QUOTED_NAMES: Final = tuple(
@@ -127,6 +129,8 @@ def read_form(body: dict[str, Any], bounds: AmountBounds) -> tuple[Form | None, 
     locale = read(_locale)
     confirm_duplicate = read(_confirm_duplicate)
     read(_form_token)
+    read(_solution)
+    read(_trap)
     unknown = [name for name in body if name not in _FIELDS]
     errors += [
         FieldError(_shown(name), "unknown_field", "This field is not known here; leave it out.")
@@ -353,6 +357,20 @@ def _form_token(body: dict[str, Any]) -> None:
     value = body.get("form_token")
     if value is not None and not (isinstance(value, str) and value.isascii() and len(value) < 512):
         raise _refuse("form_token", "wrong_type", "Send the token as GET /donation-form gave it.")
+
+
+def _solution(body: dict[str, Any]) -> None:
+    value = body.get("challenge_solution")
+    if value is not None and not (
+        isinstance(value, str) and value.isascii() and len(value) <= SOLUTION_LENGTH_MAX
+    ):
+        raise _refuse("challenge_solution", "wrong_type", "Send the solution as ALTCHA writes it.")
+
+
+def _trap(body: dict[str, Any]) -> None:
+    """A field that no person sees. What stands in it is never an error that a script learns by."""
+    if not isinstance(body.get("website", ""), str | None):
+        raise _refuse("website", "wrong_type", "Send this as text, in quotes.")
 
 
 def _shown(name: str) -> str:

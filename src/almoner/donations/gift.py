@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -14,6 +16,10 @@ from almoner.donors.donor import Donor
 from almoner.money import Money
 from almoner.payments.attempt import Attempt
 from almoner.payments.gateway import Instrument
+from almoner.payments.outcome import Outcome
+
+LOST_FINGERPRINT: Final = bytes(32)
+"""Of a gift that was recovered from the gateway's record: nobody knows what was asked for."""
 
 
 def fingerprint_of(
@@ -58,6 +64,25 @@ class Gift(Struct, frozen=True):
         )
 
 
+async def _learn_nothing(_: Outcome) -> None:
+    """Nobody wants to know."""
+
+
+class Care(Struct, frozen=True):
+    """How a gift is treated beside the ordinary.
+
+    With `uniform_declines` nothing is told of why a bank said no; with `check_harder` the gateway
+    is asked for its stricter checks; `learn` is told the outcome.
+    """
+
+    uniform_declines: bool = False
+    check_harder: bool = False
+    learn: Callable[[Outcome], Awaitable[None]] = _learn_nothing
+
+
+ORDINARY: Final = Care()
+
+
 class Intent(Struct, frozen=True):
     """A gift about to be written down. `request_id` tells apart two requests with one key."""
 
@@ -87,3 +112,14 @@ class Intent(Struct, frozen=True):
         gift = self.gift
         text = f"{self.donor.donor_id}:{gift.charity.charity_id}:{gift.money}"
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
+
+
+class RecoveredGift(Struct, frozen=True):
+    """A gift of which only the gateway still knows. `number` is that of its attempt."""
+
+    donation_id: UUID
+    attempt_id: UUID
+    number: int
+    charity_id: int
+    money: Money
+    charged_ms: int

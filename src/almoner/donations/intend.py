@@ -92,29 +92,37 @@ class IntentWriter:
     async def _existing(
         self, connection: Connection, intents: Sequence[Intent]
     ) -> dict[UUID, Intended]:
-        records = await queries.read_records(connection, [i.donation_id for i in intents])
-        attempts = await latest(connection, [(r.donation_id, r.donor_id) for r in records.values()])
+        records, attempts = await _known(connection, intents)
+        seconds: dict[UUID, LooksLikeSecond] = {}
+        if again := [i for i in intents if self._next_attempt(i, records, attempts)]:
+            seconds = await _seconds_by_then(connection, again)
+            records, attempts = await _known(connection, intents)
         found: dict[UUID, Intended] = {}
         for intent in intents:
             record, attempt = records[intent.donation_id], attempts[intent.donation_id]
             if _is_ours(intent, attempt):
                 found[intent.request_id] = Begun(self._numbered(intent, attempt.number))
-            elif again := self._next_attempt(intent, record, attempt):
-                await stamp(connection, [again], self._check_after_ms)
+            elif (following := self._next_attempt(intent, records, attempts)) is None:
+                found[intent.request_id] = Existing(record, attempt)
+            elif intent.donation_id in seconds:
+                found[intent.request_id] = seconds[intent.donation_id]
+            else:
+                await stamp(connection, [following], self._check_after_ms)
                 attempts[intent.donation_id] = structs.replace(
                     attempt, state=AttemptState.DISPATCHED
                 )
-                found[intent.request_id] = Begun(again)
-            else:
-                found[intent.request_id] = Existing(record, attempt)
+                found[intent.request_id] = Begun(following)
         return found
 
-    def _next_attempt(self, intent: Intent, record: Record, attempt: AttemptRow) -> Attempt | None:
+    def _next_attempt(
+        self, intent: Intent, records: dict[UUID, Record], attempts: dict[UUID, AttemptRow]
+    ) -> Attempt | None:
         """Another attempt, where the last one was withdrawn unsent and nobody was told anything."""
+        record, attempt = records[intent.donation_id], attempts[intent.donation_id]
         if (
             attempt.state is not AttemptState.NOT_SENT
             or record.response_status is not None
-            or record.fingerprint != intent.fingerprint
+            or not record.fits(intent.fingerprint)
         ):
             return None
         return self._numbered(intent, attempt.number + 1)
@@ -125,6 +133,29 @@ class IntentWriter:
             number=number,
             attempt_id=attempt_id_of(self._ids, intent.donation_id, number),
         )
+
+
+async def _known(
+    connection: Connection, intents: Sequence[Intent]
+) -> tuple[dict[UUID, Record], dict[UUID, AttemptRow]]:
+    """The records of used keys and the newest attempts, both by donation id."""
+    records = await queries.read_records(connection, [i.donation_id for i in intents])
+    attempts = await latest(connection, [(r.donation_id, r.donor_id) for r in records.values()])
+    return records, attempts
+
+
+async def _seconds_by_then(
+    connection: Connection, again: Sequence[Intent]
+) -> dict[UUID, LooksLikeSecond]:
+    """Those that look like a second gift by now, by donation id.
+
+    Their stamps were withdrawn, and their donors may have given in another way meanwhile. One
+    after the other, also with a yes: of two requests with one key only the first may stamp.
+    """
+    once = list({intent.donation_id: intent for intent in again}.values())
+    await queries.lock_looks(connection, [intent.look() for intent in once])
+    seconds = await second_gifts(connection, once)
+    return {i.donation_id: seconds[i.request_id] for i in once if i.request_id in seconds}
 
 
 def _is_ours(intent: Intent, attempt: AttemptRow) -> bool:

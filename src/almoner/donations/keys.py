@@ -1,28 +1,36 @@
-"""Idempotency keys: what names a gift before it exists."""
+"""Idempotency keys and form tickets: what names a gift before it exists, and whose it is."""
 
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct, structs
+
 from almoner.platform.clock import now_ms
 from almoner.platform.errors import FieldError, Invalid, Problem
-from almoner.platform.ids import IdDeriver, Tokens, time_of
+from almoner.platform.ids import IdDeriver, Tokens, new_id, time_of
+
+FORM_MS: Final = 24 * 3600 * 1000
+"""How long a form may be open before its ticket makes no new gift."""
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{20,255}")
-_FORM_TOKEN_MS: Final = 24 * 3600 * 1000
+_OURS: Final = "service"
+_FORM: Final = "form"
 
 
-class RequestKey:
-    """A scope and a key. The scope keeps one caller's keys apart from another kind of caller's."""
+class RequestKey(Struct, frozen=True):
+    """A scope and a key. The scope is the caller's, so that nobody repeats another's request.
 
-    __slots__ = ("key", "scope")
+    It is `key` where nothing but the key is known of the caller, `form` with a form ticket (the
+    key then is the ticket's own, because one form makes one gift), and `service` in front of
+    either for one of our own services. `form_issued_ms` is when the form was opened.
+    """
 
-    def __init__(self, scope: str, key: str) -> None:
-        self.scope = scope
-        self.key = key
+    scope: str
+    key: str
+    form_issued_ms: int | None = None
 
     def donation_id(self, ids: IdDeriver) -> UUID:
         """The id of the one donation that this key can make, now and on every node.
@@ -31,37 +39,57 @@ class RequestKey:
         """
         return ids.derive("donation", self.scope, self.key, at_ms=_time_in(self.key))
 
+    def demand_new(self) -> None:
+        """Raise Invalid where the form was open for too long to make a new gift.
+
+        What was given through it before is told for ever.
+        """
+        if self.form_issued_ms is not None and now_ms() - self.form_issued_ms > FORM_MS:
+            raise Invalid([_form_token_error("expired", "This form was open for too long.")])
+
 
 class FormTokens:
-    """Tokens that stand in for a key where a plain script has none."""
+    """Tickets of forms: signed, good for one gift, and for a key where a plain script has none."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
     def issue(self) -> tuple[str, int]:
-        """A new token, and when it ends (milliseconds since 1970)."""
-        expires_ms = now_ms() + _FORM_TOKEN_MS
-        text = f"{secrets.token_urlsafe(16)}.{expires_ms}"
-        return f"{text}.{self._tokens.sign(text)}", expires_ms
+        """A new ticket, and when it ends (milliseconds since 1970).
+
+        It is a UUIDv7, which tells when it was issued, and our signature.
+        """
+        ticket = new_id()
+        return f"{ticket}.{self._tokens.sign(str(ticket))}", (time_of(ticket) or 0) + FORM_MS
 
     def read(self, token: str) -> RequestKey:
-        """The key that a token stands for. Raises Invalid naming `form_token`."""
-        text, _, signature = token.rpartition(".")
+        """The key that a ticket stands for, however old it is. Raises Invalid at `form_token`."""
+        text, _, signature = token.partition(".")
         if not self._tokens.verify(text, signature):
             raise Invalid([_form_token_error("invalid", "This token was not made here.")])
-        if int(text.rpartition(".")[2]) < now_ms():
-            raise Invalid([_form_token_error("expired", "This token is too old.")])
-        return RequestKey("form", text)
+        return RequestKey(_FORM, text, time_of(UUID(text)))
 
 
-def read_key(header: str | None, form_token: object, tokens: FormTokens) -> RequestKey:
-    """The key of a request: its header, or else the form token in its body.
+def read_key(
+    header: str | None, form_token: object, tokens: FormTokens, *, ours: bool = False
+) -> RequestKey:
+    """The key of a request: the form ticket in its body, or else its header.
 
-    Raises Problem 400 when there is neither or when the header is not a key.
+    With both, the ticket names the gift; the header is checked and has no further meaning. Raises
+    Problem 400 when there is neither or when the header is not a key.
     """
-    if header is None:
-        if isinstance(form_token, str) and form_token:
-            return tokens.read(form_token)
+    if header is not None and not _KEY.fullmatch(header):
+        raise Problem(
+            400,
+            "idempotency_key_malformed",
+            "The Idempotency-Key cannot be used",
+            "Use 20 to 255 visible ASCII characters, for example a UUID.",
+        )
+    if isinstance(form_token, str) and form_token:
+        key = tokens.read(form_token)
+    elif header is not None:
+        key = RequestKey("key", header)
+    else:
         raise Problem(
             400,
             "idempotency_key_missing",
@@ -70,16 +98,7 @@ def read_key(header: str | None, form_token: object, tokens: FormTokens) -> Requ
             "and the same one when you repeat a request. A plain script may instead take a "
             "form_token from GET /donation-form and send it in the body.",
         )
-    if form_token is not None:
-        raise Invalid([_form_token_error("conflict", "Send this or an Idempotency-Key, not both.")])
-    if not _KEY.fullmatch(header):
-        raise Problem(
-            400,
-            "idempotency_key_malformed",
-            "The Idempotency-Key cannot be used",
-            "Use 20 to 255 visible ASCII characters, for example a UUID.",
-        )
-    return RequestKey("key", header)
+    return structs.replace(key, scope=f"{_OURS}:{key.scope}") if ours else key
 
 
 def _time_in(key: str) -> int | None:

@@ -10,14 +10,17 @@ from msgspec import Struct
 
 from almoner.donations.answer import Answer
 from almoner.donations.facts import DonationFacts
-from almoner.donations.gift import Intent
+from almoner.donations.gift import LOST_FINGERPRINT, Intent
 from almoner.money import Money
 from almoner.platform import arrays
 from almoner.platform.db import Connection, Database
 
 
 class Record(Struct, frozen=True):
-    """What is known of an idempotency key. The response is there once it is final."""
+    """What is known of an idempotency key. The response is there once it is final.
+
+    Its body is empty once it has expired; the status stays, as what the donor was told stays true.
+    """
 
     donation_id: UUID
     donor_id: UUID
@@ -25,6 +28,13 @@ class Record(Struct, frozen=True):
     request_id: UUID
     response_status: int | None
     response_body: bytes | None
+
+    def fits(self, fingerprint: bytes | None) -> bool:
+        """Whether a request under this key asks for the same, or may do so for all we know.
+
+        None is a request that is no gift by today's rules; it was not asked for before either.
+        """
+        return self.fingerprint in (fingerprint, LOST_FINGERPRINT)
 
 
 async def insert_records(connection: Connection, intents: Sequence[Intent]) -> set[UUID]:
@@ -220,6 +230,33 @@ async def store_responses(connection: Connection, answers: Sequence[Answer]) -> 
     )
 
 
+async def expire_responses(
+    connection: Connection, after: UUID, *, days: int, count: int
+) -> UUID | None:
+    """Empty stored answers that are older than so many days, among the next `count` records.
+
+    Gives the last id that was looked at, None at the end. The row and its status stay for ever:
+    they are the rule "one donation for a key". Ids sort by time where keys do, but a caller
+    chooses the time in a key, so it is `created_at` that counts.
+    """
+    cursor = await connection.execute(
+        """
+        WITH page AS (
+            SELECT donation_id, created_at, response_body FROM idempotency_record
+            WHERE donation_id > %(after)s ORDER BY donation_id LIMIT %(count)s
+        ), expired AS (
+            UPDATE idempotency_record AS r SET response_body = ''
+            FROM page WHERE r.donation_id = page.donation_id AND page.response_body <> ''
+              AND page.created_at < now() - make_interval(days => %(days)s)
+        )
+        SELECT donation_id FROM page ORDER BY donation_id DESC LIMIT 1
+        """,
+        {"after": after, "count": count, "days": days},
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row["donation_id"]
+
+
 _FACTS: Final = """
     SELECT d.donation_id, d.donor_id, d.charity_id, c.slug AS charity_slug, c.name AS charity_name,
            d.amount_minor, d.currency,
@@ -227,14 +264,22 @@ _FACTS: Final = """
     FROM idempotency_record AS r
     JOIN donation AS d USING (donation_id, donor_id)
     JOIN charity AS c USING (charity_id)
-    WHERE r.donation_id = %s
+    WHERE r.donation_id = ANY (%s::uuid[])
 """
 
 
 async def read_facts(database: Database, donation_id: UUID) -> DonationFacts | None:
     """The facts of a donation, found through its idempotency record, which knows its donor."""
-    row = await database.fetch_one(_FACTS, (donation_id,))
+    row = await database.fetch_one(_FACTS, (arrays.uuids([donation_id]),))
     return None if row is None else _facts(row)
+
+
+async def read_many_facts(
+    connection: Connection, donation_ids: Sequence[UUID]
+) -> dict[UUID, DonationFacts]:
+    """The facts of donations that exist, by id."""
+    cursor = await connection.execute(_FACTS, (arrays.uuids(donation_ids),))
+    return {row["donation_id"]: _facts(row) for row in await cursor.fetchall()}
 
 
 def _facts(row: dict[str, Any]) -> DonationFacts:

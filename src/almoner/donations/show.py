@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,7 +13,7 @@ from almoner.donations.ask_again import ASKED_AGAIN
 from almoner.donations.errors import NotFoundOrNotYours
 from almoner.donations.facts import DonationFacts
 from almoner.donations.finish import FinishLinks
-from almoner.donations.status import STATUS_OF, Status
+from almoner.donations.status import STATUS_OF, Status, status_of
 from almoner.payments.attempt import AttemptRow
 from almoner.payments.declines import DONOR_WORDS
 from almoner.payments.due.nudge import Nudges
@@ -20,9 +22,16 @@ from almoner.platform.clock import rfc3339
 from almoner.platform.db import Database
 from almoner.platform.ids import Tokens
 
+_MOVES_MAX: Final = 1_000_000
+"""More than one attempt can ever make: it is looked at for a week and then rests."""
+
 
 class DonationView(Struct, frozen=True):
-    """A donation as its donor sees it. Times are RFC 3339, `amount` is in major units."""
+    """A donation as its donor sees it. Times are RFC 3339, `amount` is in major units.
+
+    `version` counts up: of two answers the one with the greater is the newer, whichever way and
+    in whichever order they came.
+    """
 
     donation_id: str
     status: Status
@@ -36,6 +45,7 @@ class DonationView(Struct, frozen=True):
     error_message: str | None
     code: str | None
     updated_at: str
+    version: int
     finish_path: str | None = None
 
 
@@ -54,6 +64,7 @@ def show_kept(facts: DonationFacts) -> DonationView:
         error_message=None,
         code=None,
         updated_at=rfc3339(facts.created_ms),
+        version=0,
     )
 
 
@@ -73,10 +84,31 @@ async def show(
         raise NotFoundOrNotYours
     async with database.connection() as connection:
         attempts = await latest(connection, [(facts.donation_id, facts.donor_id)])
-    attempt = attempts[facts.donation_id]
+    return _view(facts, attempts[facts.donation_id], links, nudges)
+
+
+async def show_many(
+    database: Database,
+    links: FinishLinks | None,
+    nudges: Nudges | None,
+    donation_ids: Sequence[UUID],
+) -> dict[UUID, DonationView]:
+    """Donations as they stand now, by id, with one look at the database. See `show`.
+
+    Leaves out those that are not in the database. Raises DatabaseAway.
+    """
+    async with database.connection() as connection:
+        facts = await queries.read_many_facts(connection, donation_ids)
+        attempts = await latest(connection, [(f.donation_id, f.donor_id) for f in facts.values()])
+    return {i: _view(facts[i], attempts[i], links, nudges) for i in facts if i in attempts}
+
+
+def _view(
+    facts: DonationFacts, attempt: AttemptRow, links: FinishLinks | None, nudges: Nudges | None
+) -> DonationView:
     if nudges is not None:
         nudges.read(attempt)
-    status = STATUS_OF[attempt.state]
+    status = status_of(attempt)
     code = (attempt.decline_code or "not_charged") if status == "failure" else None
     return DonationView(
         donation_id=str(facts.donation_id),
@@ -91,6 +123,7 @@ async def show(
         error_message=DONOR_WORDS[code] if code else None,
         code=code,
         updated_at=rfc3339(attempt.observed_ms or attempt.dispatched_ms),
+        version=attempt.number * _MOVES_MAX + attempt.version,
         finish_path=links.path_of(facts) if links and code in ASKED_AGAIN else None,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from almoner.payments.attempt import AttemptRow
 from almoner.payments.attempt import AttemptState as State
 
 Status = Literal[
@@ -30,3 +31,14 @@ STATUS_OF: Final[dict[State, Status]] = {
     State.SETTLEMENT_FAILED: "failure",
 }
 """`processing` stands for all that is not proved yet: it promises neither paid nor unpaid."""
+
+
+def status_of(attempt: AttemptRow) -> Status:
+    """What a donor reads of the newest attempt.
+
+    One that was withdrawn unsent has no reason, and decides nothing: whoever repeats the request,
+    or drains it from a journal, makes the next attempt under the same key.
+    """
+    if attempt.state is State.NOT_SENT and attempt.decline_code is None:
+        return "pending"
+    return STATUS_OF[attempt.state]

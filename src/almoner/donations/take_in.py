@@ -23,7 +23,7 @@ from almoner.donations.ask_again import (
 )
 from almoner.donations.finish import FinishLinks
 from almoner.donations.gift import Intent
-from almoner.donations.intend import Begun, second_gifts
+from almoner.donations.intend import Begun, LooksLikeSecond, second_gifts
 from almoner.donations.kept import KeptRecord
 from almoner.donations.queries import Drained, Record
 from almoner.donors.remember import remember
@@ -147,14 +147,7 @@ class TakeIn:
         fresh_enough = [intent for intent in new if not self._expired(intent)]
         seconds = await second_gifts(connection, fresh_enough)
         plans = [
-            self._planned(
-                intent,
-                intent.attempt,
-                seconds[intent.request_id].first_donation_id
-                if intent.request_id in seconds
-                else None,
-            )
-            for intent in new
+            self._planned(intent, intent.attempt, _first_of(seconds, intent)) for intent in new
         ]
         if new:
             await remember(connection, [intent.donor for intent in new])
@@ -171,7 +164,7 @@ class TakeIn:
         """Gifts whose key is in the database: by another way, or by a commit nobody heard of."""
         records = await queries.read_records(connection, [i.donation_id for i in intents])
         attempts = await latest(connection, [(r.donation_id, r.donor_id) for r in records.values()])
-        plans: list[_Plan] = []
+        following: list[tuple[Intent, Attempt]] = []
         taken: dict[UUID, TakenIn] = {}
         conflicts: list[Intent] = []
         for intent in intents:
@@ -184,7 +177,7 @@ class TakeIn:
             elif attempt.state is AttemptState.NOT_SENT or (
                 _never_sent(intent, record, attempt) and await self._given_up(connection, attempt)
             ):
-                plans.append(self._planned(intent, self._numbered(intent, attempt.number + 1)))
+                following.append((intent, self._numbered(intent, attempt.number + 1)))
             elif attempt.state is AttemptState.DISPATCHED:
                 taken[intent.request_id] = TakenIn(LATER, intent)
             else:
@@ -195,6 +188,13 @@ class TakeIn:
                 connection,
                 [key_conflict(i.facts(), i.gift.locale, self._links) for i in conflicts],
             )
+        # Their donors may have given in another way since the first stamp.
+        asking = [intent for intent, _ in following if not self._expired(intent)]
+        seconds = await second_gifts(connection, asking)
+        plans = [
+            self._planned(intent, attempt, _first_of(seconds, intent))
+            for intent, attempt in following
+        ]
         return taken | await self._place(connection, plans)
 
     async def _given_up(self, connection: Connection, attempt: AttemptRow) -> bool:
@@ -269,6 +269,12 @@ class TakeIn:
             number=number,
             attempt_id=attempt_id_of(self._ids, intent.donation_id, number),
         )
+
+
+def _first_of(seconds: dict[UUID, LooksLikeSecond], intent: Intent) -> UUID | None:
+    """The gift that this one looks just like."""
+    second = seconds.get(intent.request_id)
+    return second.first_donation_id if second else None
 
 
 def _unmoved(attempt: AttemptRow) -> bool:

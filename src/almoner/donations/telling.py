@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Final
 
+from almoner.donations.ask_again import DUPLICATE_QUESTION, KEY_CONFLICT, PAYMENT_NEEDED
 from almoner.donations.facts import DonationFacts
 from almoner.donations.postings import IN_INCOME
 from almoner.events.event import Event
@@ -19,7 +20,7 @@ from almoner.platform.ids import new_id
 
 
 class Told(StrEnum):
-    """The kinds of events of a donation."""
+    """The kinds of events that tell of a move."""
 
     PAID = "donation.paid"
     NOT_PAID = "donation.not_paid"
@@ -32,7 +33,12 @@ class Told(StrEnum):
     LATE_SUCCESS = "donation.late_success"
 
 
-KINDS: Final = frozenset(kind.value for kind in Told)
+KINDS: Final = frozenset(kind.value for kind in Told) | {
+    PAYMENT_NEEDED,
+    DUPLICATE_QUESTION,
+    KEY_CONFLICT,
+}
+"""All kinds, with those that ask a donor for something."""
 
 INCOME_KINDS: Final = frozenset(
     {Told.PAID.value, Told.SETTLEMENT_FAILED.value, Told.MONEY_RETURNED.value}

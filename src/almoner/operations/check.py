@@ -8,6 +8,7 @@ from almoner.operations.finding import Finding, finding
 from almoner.operations.invariants import INVARIANTS
 from almoner.operations.view import View
 from almoner.platform.db import Database
+from almoner.platform.errors import Unavailable
 from almoner.platform.schema import REVISION, revision_of
 
 
@@ -18,8 +19,14 @@ async def check(view: View) -> AsyncIterator[Finding]:
     if not schema.holds:
         return
     for invariant in INVARIANTS:
-        async for found in invariant.look(view):
-            yield found
+        try:
+            async for found in invariant.look(view):
+                yield found
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - damage can make any statement fail
+            name = f"{type(invariant).__name__} could not be looked at"
+            yield finding(invariant.number, name, invariant.sentence, [type(error).__name__])
 
 
 async def _schema(database: Database) -> Finding:

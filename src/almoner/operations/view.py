@@ -23,8 +23,9 @@ _CHANGED: Final = """
         SELECT donation_id, donor_id FROM idempotency_record WHERE created_at >= '{since}'
     )
 """
-"""The donations of which something was written. Each move of an attempt writes an operation, whose
-id begins with its time; nothing else of ours is ever changed."""
+"""The donations of which something was written: new ones, and those with a new operation, as what
+moves an attempt writes one, whose id begins with its time. A stamp that is withdrawn unsent writes
+none, minutes after the donation is made. What is written otherwise, a look at everything sees."""
 
 _EVERYTHING: Final = {
     "donations": "donation",
@@ -44,10 +45,12 @@ _CHANGED_ONLY: Final = {
         ON p.payable_id = changed.donation_id AND p.donor_id = changed.donor_id
         JOIN gateway_operation AS o
         ON o.attempt_id = p.attempt_id AND o.donor_id = p.donor_id)""",
-    "entries": """(SELECT l.* FROM ledger_entry AS l WHERE (l.source_id, l.donor_id) IN (
-            SELECT p.attempt_id, p.donor_id FROM changed JOIN payment_attempt AS p
-            ON p.payable_id = changed.donation_id AND p.donor_id = changed.donor_id)
-        UNION SELECT * FROM ledger_entry WHERE posted_at >= '{since}')""",
+    "entries": """(SELECT l.* FROM ledger_entry AS l WHERE (l.transfer_id, l.donor_id) IN (
+            SELECT f.transfer_id, f.donor_id FROM changed JOIN payment_attempt AS p
+            ON p.payable_id = changed.donation_id AND p.donor_id = changed.donor_id
+            JOIN ledger_entry AS f
+            ON f.source_id = p.attempt_id AND f.donor_id = p.donor_id AND f.leg = 1
+            UNION SELECT transfer_id, donor_id FROM ledger_entry WHERE posted_at >= '{since}'))""",
     "events": """(SELECT e.* FROM changed JOIN event AS e USING (donation_id, donor_id))""",
 }
 

@@ -24,6 +24,20 @@ DONOR_WORDS: Final[dict[str, str]] = {
     "settlement_failed": "The bank did not pay in the end. Nothing was kept of this payment.",
 }
 
+UNIFORM: Final = "card_declined"
+"""The one reason that is told while somebody may be trying stolen cards."""
+
+OF_THE_CARD: Final = frozenset(
+    {
+        "card_declined",
+        "insufficient_funds",
+        "card_expired",
+        "gateway_rejected",
+        "payment_details_used",
+    }
+)
+"""Reasons that lie with the card or whoever holds it, and not with a line that is down."""
+
 _PROCESSOR_CODES: Final[dict[str, str]] = {
     "2001": "insufficient_funds",
     "2004": "card_expired",

@@ -13,9 +13,14 @@ from almoner.money import Money
 
 
 class Instrument(Struct, frozen=True):
-    """What is charged: a one-time nonce. Its text never reaches a log or a table."""
+    """What is charged: a one-time nonce. Its text never reaches a log or a table.
+
+    `card_fingerprint` is the gateway's mark of the card behind it, the same for each nonce of one
+    card, where it tells one before the charge. Limits count by it.
+    """
 
     nonce: str
+    card_fingerprint: str | None = None
 
     def __repr__(self) -> str:
         return "Instrument(...)"
@@ -33,13 +38,17 @@ class Reference(Struct, frozen=True):
 
 
 class Charge(Struct, frozen=True):
-    """One sale to ask of a gateway. `order_id` and `request_key` follow from the attempt's id."""
+    """One sale to ask of a gateway. `order_id` and `request_key` follow from the attempt's id.
+
+    With `check_harder` the gateway is to use its stricter checks of fraud, where it has any.
+    """
 
     attempt_id: UUID
     money: Money
     instrument: Instrument
     merchant_account: str | None = None
     reference: Reference | None = None
+    check_harder: bool = False
 
     @property
     def order_id(self) -> str:
@@ -189,6 +198,10 @@ class SettlesInBatches(Protocol):
     def payouts(self, after: str) -> AsyncIterator[tuple[Payout, Sequence[SettledCharge]]]:
         """Payouts with their charges, the oldest first, from the one behind the id `after` on."""
         ...
+
+
+class NotAReport(ValueError):
+    """A file that is no settlement report of the gateway; the text names the line."""
 
 
 @runtime_checkable

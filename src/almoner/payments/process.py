@@ -24,6 +24,7 @@ class ProcessRequest(Struct, frozen=True, forbid_unknown_fields=True):
     currency: str
     payment_method_nonce: str
     payee_id: int | None = None
+    check_harder: bool = False
 
     def __repr__(self) -> str:
         return f"ProcessRequest(attempt_id={self.attempt_id})"
@@ -62,6 +63,7 @@ async def process(database: Database, charging: Charging, request: ProcessReques
         Instrument(request.payment_method_nonce),
         attempt.merchant_account,
         Reference(attempt.payable_id, request.payee_id),
+        request.check_harder,
     )
     return await charging.charge(attempt.gateway, charge)
 

@@ -64,6 +64,7 @@ class RemoteCharging:
             "currency": charge.money.currency,
             "payment_method_nonce": charge.instrument.nonce,
             "payee_id": charge.reference.payee_id if charge.reference else None,
+            "check_harder": charge.check_harder,
         }
         try:
             async with self._session.post(

@@ -26,6 +26,16 @@ class ServiceCredential:
     def __init__(self, token: str) -> None:
         self._token = token.encode()
 
+    def is_shown(self, authorization: str | None) -> bool:
+        """Whether a caller says that it is one of us, and is. Other schemes say nothing of that.
+
+        Raises NotOurs for a bearer token that is not the credential.
+        """
+        if (authorization or "").partition(" ")[0].lower() != "bearer":
+            return False
+        self.check(authorization)
+        return True
+
     def check(self, authorization: str | None) -> None:
         """Raise NotOurs unless the header carries the credential."""
         scheme, _, given = (authorization or "").partition(" ")

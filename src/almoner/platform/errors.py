@@ -6,7 +6,11 @@ from typing import Any
 
 import msgspec
 
+from almoner.platform.clock import jitter
+
 PROBLEM_TYPE_PREFIX = "urn:almoner:problem:"
+RETRY_AFTER_S = (3, 8)
+"""The least and the most that a `Retry-After` of ours says."""
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -20,7 +24,8 @@ class FieldError(msgspec.Struct, frozen=True):
 class ProblemView(msgspec.Struct, frozen=True):
     """RFC 9457 problem details, as they are sent.
 
-    `errors` names the fields of a 422; `donation_id` is the first gift of a `possible_duplicate`.
+    `errors` names the fields of a 422; `donation_id` is the first gift of a `possible_duplicate`;
+    `challenge` is the puzzle of a `challenge_needed`.
     """
 
     type: str
@@ -30,6 +35,7 @@ class ProblemView(msgspec.Struct, frozen=True):
     detail: str | msgspec.UnsetType = msgspec.UNSET
     errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
     donation_id: str | msgspec.UnsetType = msgspec.UNSET
+    challenge: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Problem(Exception):
@@ -77,15 +83,33 @@ class Problem(Exception):
 
 
 class Unavailable(Problem):
-    """Something we need is away. Nothing was changed; the caller may try again."""
+    """Something we need is away. Nothing was changed; the caller may try again.
 
-    def __init__(self, detail: str, *, retry_after_s: int = 5) -> None:
+    When to try again differs from answer to answer, so that those who were refused together do
+    not come back together.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str = "unavailable",
+        title: str = "Not available right now",
+        retry_after_s: int | None = None,
+    ) -> None:
+        if retry_after_s is None:
+            retry_after_s = jitter().randint(*RETRY_AFTER_S)
+        super().__init__(503, code, title, detail, headers={"Retry-After": str(retry_after_s)})
+
+
+class Overloaded(Unavailable):
+    """More is asked at once than can be done. Nothing was changed by this request."""
+
+    def __init__(self) -> None:
         super().__init__(
-            503,
-            "unavailable",
-            "Not available right now",
-            detail,
-            headers={"Retry-After": str(retry_after_s)},
+            "Too much is asked for at once. Please try again in a moment.",
+            code="overloaded",
+            title="Too much at once",
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +17,7 @@ from litestar.exceptions import (
 )
 from litestar.types import ExceptionHandlersMap, Scope
 
+from almoner.platform.addresses import Proxies
 from almoner.platform.errors import FieldError, Invalid, NotFound, Problem
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
@@ -115,33 +115,11 @@ def json_response(
     )
 
 
-def client_address_reader(trusted_proxies: str) -> ClientAddress:
-    """A function that tells the address a request came from.
-
-    `X-Forwarded-For` is read from its right end, and only as far as every hop is a proxy that
-    the operator named, so that a client cannot make itself another.
-    """
-    networks = [ip_network(part.strip()) for part in trusted_proxies.split(",") if part.strip()]
-
-    def trusted(address: str) -> bool:
-        try:
-            return any(ip_address(address) in network for network in networks)
-        except ValueError:
-            return False
+def client_address_reader(proxies: Proxies) -> ClientAddress:
+    """A function that tells the address a request came from."""
 
     def read(scope: Scope) -> str:
         client = scope.get("client")
-        address = client[0] if client else ""
-        if not networks or not trusted(address):
-            return address
-        forwarded = [v for k, v in scope["headers"] if k == b"x-forwarded-for"]
-        hops = [hop.strip() for hop in b",".join(forwarded).decode("latin-1").split(",")]
-        for hop in reversed(hops):
-            if not hop:
-                break
-            address = hop
-            if not trusted(hop):
-                break
-        return address
+        return proxies.client(client[0] if client else "", scope["headers"])
 
     return read

@@ -1,11 +1,12 @@
-"""Request limits: GCRA, counted in Valkey by one script call for all requests of a tick."""
+"""Request limits: GCRA over several dimensions, by one script call for all requests of a tick.
+
+A request is counted under every rule or under none: what one rule refuses uses up nothing of the
+others. A request that comes again under the same name counts once.
+"""
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from collections.abc import Sequence
-from ipaddress import ip_address
 from math import ceil
 from typing import Any, Final
 
@@ -14,58 +15,48 @@ from msgspec import Struct
 
 from almoner.platform.batch import Batcher
 from almoner.platform.cache import CACHE_AWAY, Cache
+from almoner.platform.clock import monotonic_s
 from almoner.platform.errors import Problem
+from almoner.platform.limits_here import Here
+from almoner.platform.limits_rules import Asked, Count, FailureRule, Rule
+from almoner.platform.limits_script import FAILED, TAKE
+from almoner.platform.metrics import LIMITED
+
+__all__ = ["Count", "FailureRule", "Limiter", "Rule", "TooMany", "Verdict", "policy_headers"]
 
 log = structlog.get_logger(__name__)
 
-_SCRIPT: Final = """
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local out = {}
-for i, key in ipairs(KEYS) do
-  local interval, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-  local tat = math.max(tonumber(redis.call('GET', key)) or now, now)
-  local early = tat - burst * interval + interval - now
-  if early > 0 then
-    out[i] = math.ceil(early)
-  else
-    tat = tat + interval
-    redis.call('SET', key, tat, 'PX', math.ceil(tat - now) + 1000)
-    out[i] = -math.floor((burst * interval - (tat - now)) / interval)
-  end
-end
-return out
-"""
-"""For each key: milliseconds to wait if refused (> 0), else minus what is left."""
+_PREFIX: Final = "almoner:{limits}"
+"""One hash slot for all of it, because one script call touches many keys."""
 
-
-class Rule(Struct, frozen=True):
-    """`count` requests in `window_s` seconds, which may come all at once."""
-
-    name: str
-    count: int
-    window_s: int
-
-    @property
-    def interval_ms(self) -> float:
-        """Time that one request uses up."""
-        return self.window_s * 1000 / self.count
+_SEEN_MS: Final = 86_400_000
+_PAUSED: Final = -1
+_TOO_OFTEN: Final = -2
+_AWAY_S: Final = 1.0
 
 
 class Verdict(Struct, frozen=True):
-    """Whether a request may pass. `wait_ms` is 0 when it may."""
+    """Whether a request may pass. `wait_ms` is 0 when it may; `used_ms` belongs to `counts`."""
 
-    rule: Rule
-    wait_ms: int
-    remaining: int
+    counts: Sequence[Count]
+    used_ms: Sequence[float]
+    rule: str | None = None
+    wait_ms: int = 0
 
     def headers(self) -> dict[str, str]:
-        """`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
-        name = self.rule.name
-        return {
-            "RateLimit-Policy": f'"{name}";q={self.rule.count};w={self.rule.window_s}',
-            "RateLimit": f'"{name}";r={self.remaining};t={ceil(self.wait_ms / 1000)}',
-        }
+        """`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers).
+
+        `t` is the time until a rule is wholly free again, or until the refused request may pass.
+        """
+        standing = [
+            _standing(count.rule, used_ms, self)
+            for count, used_ms in zip(self.counts, self.used_ms, strict=True)
+            if count.rule.shown
+        ]
+        shown = [count.rule for count in self.counts if count.rule.shown]
+        if self.rule is not None and self.rule not in {rule.name for rule in shown}:
+            standing.append(f'"{self.rule}";r=0;t={ceil(self.wait_ms / 1000)}')
+        return policy_headers(shown) | ({"RateLimit": ", ".join(standing)} if standing else {})
 
 
 class TooMany(Problem):
@@ -89,13 +80,16 @@ class Limiter:
     that do not know of each other must not add up to more than the rule.
     """
 
-    def __init__(self, cache: Cache | None, rules: Sequence[Rule]) -> None:
-        self._rules = rules
+    def __init__(self, cache: Cache | None, again: Rule, failures: FailureRule) -> None:
+        """`again` is how often one request may be repeated, `failures` when to pause."""
         self._cache = cache
-        self._script = cache.register_script(_SCRIPT) if cache is not None else None
-        self._local: OrderedDict[str, float] = OrderedDict()
+        self._again = again
+        self._failures = failures
+        self._take = cache.register_script(TAKE) if cache is not None else None
+        self._fail = cache.register_script(FAILED) if cache is not None else None
+        self._here = Here()
         self._away_until = 0.0
-        self._batcher: Batcher[tuple[Rule, str], int] = Batcher("limits", self._count)
+        self._batcher: Batcher[Asked, list[float]] = Batcher("limits", self._count)
 
     async def open(self) -> None:
         """Begin to count."""
@@ -105,61 +99,90 @@ class Limiter:
         """End."""
         await self._batcher.close()
 
-    async def check(self, who: str) -> Verdict:
-        """Count one request of `who` against every rule. Raises TooMany."""
-        tightest: Verdict | None = None
-        for rule in self._rules:
-            answer = await self._batcher.submit((rule, f"almoner:limit:{rule.name}:{who}"))
-            verdict = Verdict(rule, max(0, answer), max(0, -answer))
-            if answer > 0:
-                raise TooMany(verdict)
-            if tightest is None or verdict.remaining < tightest.remaining:
-                tightest = verdict
-        if tightest is None:
-            raise ValueError("a limiter needs a rule")
-        return tightest
+    async def take(self, who: str, name: str | None, counts: Sequence[Count]) -> Verdict:
+        """Count the request `name` of `who` under all of `counts`, or under none.
 
-    async def _count(self, checks: Sequence[tuple[Rule, str]]) -> list[int]:
-        if self._script is not None and time.monotonic() >= self._away_until:
-            arguments: list[Any] = []
-            for rule, _ in checks:
-                arguments += (rule.interval_ms, rule.count)
+        One that was counted before passes without counting again, as often as `again` allows; one
+        without a name counts each time. Raises TooMany, also while `who` is paused for failures.
+        """
+        verdict = await self._ask(Asked(who, name, counted=True, counts=counts, again=self._again))
+        if verdict.rule is not None:
+            LIMITED.labels(verdict.rule).inc()
+            raise TooMany(verdict)
+        return verdict
+
+    async def look(self, who: str, counts: Sequence[Count]) -> Verdict:
+        """How `counts` stand, without counting."""
+        return await self._ask(Asked(who, None, counted=False, counts=counts, again=self._again))
+
+    async def failed(self, who: str) -> None:
+        """Count a failure of `who`. One too many, and `who` is paused."""
+        rule = self._failures
+        if self._fail is not None and monotonic_s() >= self._away_until:
             try:
-                return list(await self._script(keys=[key for _, key in checks], args=arguments))
+                await self._fail(
+                    keys=[f"{_PREFIX}:failures:{who}", f"{_PREFIX}:paused:{who}"],
+                    args=[rule.count, rule.window_s * 1000, rule.pause_s * 1000],
+                )
             except CACHE_AWAY as error:
-                self._away_until = time.monotonic() + 1
-                log.warning("limits_without_cache", error=type(error).__name__)
-        return [self._count_here(rule, key) for rule, key in checks]
+                self._note_away(error)
+            else:
+                return
+        self._here.failed(rule, who)
 
-    def _count_here(self, rule: Rule, key: str) -> int:
-        now_ms = time.monotonic() * 1000
-        interval, burst = rule.interval_ms * 2, max(1, rule.count // 2)
-        tat = max(self._local.get(key, now_ms), now_ms)
-        early = tat - burst * interval + interval - now_ms
-        if early > 0:
-            return ceil(early)
-        self._local[key] = tat + interval
-        self._local.move_to_end(key)
-        if len(self._local) > 50_000:
-            self._local.popitem(last=False)
-        return -int((burst * interval - (tat + interval - now_ms)) / interval)
+    async def _ask(self, asked: Asked) -> Verdict:
+        code, wait_ms, *used_us = await self._batcher.submit(asked)
+        rule = None
+        if code == _PAUSED:
+            rule = self._failures.name
+        elif code == _TOO_OFTEN:
+            rule = self._again.name
+        elif code > 0:
+            rule = asked.counts[int(code) - 1].rule.name
+        return Verdict(asked.counts, [us / 1000 for us in used_us], rule, int(wait_ms))
+
+    async def _count(self, requests: Sequence[Asked]) -> list[list[float]]:
+        if self._take is not None and monotonic_s() >= self._away_until:
+            try:
+                answers = await self._take(*_arguments(requests))
+            except CACHE_AWAY as error:
+                self._note_away(error)
+            else:
+                return [[float(number) for number in answer] for answer in answers]
+        return [self._here.take(asked) for asked in requests]
+
+    def _note_away(self, error: Exception) -> None:
+        self._away_until = monotonic_s() + _AWAY_S
+        log.warning("limits_without_cache", error=type(error).__name__)
 
 
-def network_of(address: str) -> str:
-    """Whom an address counts as: itself, or the /64 that one IPv6 subscriber holds."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return "unknown"
-    if parsed.version == 6:
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return f"{int(parsed) >> 64:x}::/64"
-    return address
+def policy_headers(rules: Sequence[Rule]) -> dict[str, str]:
+    """`RateLimit-Policy`: what is allowed, whatever was used of it."""
+    policy = ", ".join(f'"{rule.name}";q={rule.count};w={rule.window_s}' for rule in rules)
+    return {"RateLimit-Policy": policy} if policy else {}
 
 
-STANDARD: Final = (Rule("give-minute", 3, 60), Rule("give-day", 10, 86_400))
-"""For the public: what card testers need is a hundred times what a donor needs."""
+def _standing(rule: Rule, used_ms: float, verdict: Verdict) -> str:
+    wait_ms = verdict.wait_ms if rule.name == verdict.rule else used_ms
+    left = 0 if rule.name == verdict.rule else rule.left(used_ms)
+    return f'"{rule.name}";r={left};t={ceil(wait_ms / 1000)}'
 
-SANDBOX: Final = (Rule("give-sandbox", 6_000_000, 60),)
-"""For trials: wide enough never to stop anybody, still counted."""
+
+def _arguments(requests: Sequence[Asked]) -> tuple[list[str], list[Any]]:
+    """Keys and arguments of the script for all requests, in the order in which it reads them."""
+    keys: list[str] = []
+    arguments: list[Any] = [len(requests), _SEEN_MS]
+    for asked in requests:
+        again = asked.again
+        keys += (f"{_PREFIX}:seen:{asked.name or ''}", f"{_PREFIX}:paused:{asked.who}")
+        arguments += (
+            len(asked.counts),
+            int(asked.counted),
+            int(asked.name is not None),
+            again.interval_ms,
+            again.count,
+        )
+        for count in asked.counts:
+            keys.append(f"{_PREFIX}:{count.rule.name}:{count.who}")
+            arguments += (count.rule.interval_ms, count.rule.count)
+    return keys, arguments

@@ -16,7 +16,7 @@ _SECRET_NAMES: Final = frozenset(
     (
         "authorization", "card", "card_number", "cvv", "email", "first_name", "last_name", "nonce",
         "password", "payment_card", "payment_method_nonce", "read_token", "secret", "secret_key",
-        "service_token", "token",
+        "service_token", "token", "form_token", "challenge_solution",
     )
 )  # fmt: skip
 

@@ -30,7 +30,62 @@ SECONDS: Final = Histogram(
     buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 12, 30),
 )
 GIFTS: Final = Counter("almoner_gifts", "Answers to donors, by what they were told.", ["told"])
+LANE_AT_WORK: Final = Gauge(
+    "almoner_lane_at_work", "At work in a lane now.", ["lane"], multiprocess_mode="livesum"
+)
+LANE_WAITING: Final = Gauge(
+    "almoner_lane_waiting", "Waiting for a lane now.", ["lane"], multiprocess_mode="livesum"
+)
+LANE_SHED: Final = Counter(
+    "almoner_lane_shed", "Refused because a lane was full, or the wait too long.", ["lane"]
+)
+QUEUE_LENGTH: Final = Gauge(
+    "almoner_batcher_waiting",
+    "Waiting to be written now.",
+    ["batcher"],
+    multiprocess_mode="livesum",
+)
+QUEUE_OLDEST: Final = Gauge(
+    "almoner_batcher_oldest_seconds",
+    "Age of the oldest that waits to be written.",
+    ["batcher"],
+    multiprocess_mode="livemax",
+)
 RESOLVED: Final = Counter("almoner_attempts_looked_up", "Look-ups of charges in doubt.")
+EVENTS_PUBLISHED: Final = Counter("almoner_events_published", "Events handed on.", ["kind"])
+DELIVERIES_HANDLED: Final = Counter(
+    "almoner_deliveries_handled", "Events that a consumer has had.", ["consumer"]
+)
+DELIVERIES_FAILED: Final = Counter(
+    "almoner_deliveries_failed", "Tries of a consumer that failed.", ["consumer"]
+)
+DELIVERIES_WAITING: Final = Gauge(
+    "almoner_deliveries_waiting",
+    "Published events that a consumer has still to handle.",
+    ["consumer"],
+    multiprocess_mode="livemostrecent",
+)
+DELIVERIES_PARKED: Final = Gauge(
+    "almoner_deliveries_parked",
+    "Events that a consumer could not handle; people have to look.",
+    ["consumer"],
+    multiprocess_mode="livemostrecent",
+)
+LEDGER_SEALED: Final = Counter("almoner_ledger_entries_sealed", "Ledger entries sealed.")
+LEDGER_UNSEALED_SECONDS: Final = Gauge(
+    "almoner_ledger_unsealed_seconds",
+    "How long ledger entries have waited for their seal.",
+    multiprocess_mode="livemostrecent",
+)
+SETTLEMENT_LINES: Final = Counter(
+    "almoner_settlement_lines", "Lines of settlement reports, by what became of them.", ["became"]
+)
+MATCH_DIFFERENCES: Final = Gauge(
+    "almoner_match_differences",
+    "Open differences of the match with the gateway and its payouts.",
+    ["difference"],
+    multiprocess_mode="livemostrecent",
+)
 SURPRISES: Final = Counter(
     "almoner_gateway_surprises",
     "Look-ups that contradict the books and that no move can mend.",
@@ -43,6 +98,13 @@ LATE_MONEY: Final = Counter(
 )
 WEBHOOKS: Final = Counter(
     "almoner_webhooks", "Webhooks, by what became of them.", ["gateway", "result"]
+)
+LIMITED: Final = Counter("almoner_limited", "Requests refused by a limit.", ["rule"])
+CHALLENGED: Final = Counter(
+    "almoner_challenges", "Proofs of work: asked for, and what came back.", ["outcome"]
+)
+CHARITY_LEVELS: Final = Counter(
+    "almoner_charity_levels", "Changes of how carefully a charity's gifts are taken.", ["level"]
 )
 JOURNAL_KEPT: Final = Counter(
     "almoner_journal_kept", "Gifts kept in the journal while the database was away."
@@ -149,6 +211,17 @@ def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     if method not in _METHODS:
         method = "(other)"
     return REQUESTS.labels(method, route, status), SECONDS.labels(method, route)
+
+
+def forget_dead_processes() -> None:
+    """Take back what processes that have died said of themselves: it is no longer so."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder is None:
+        return
+    for file in Path(folder).glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            file.unlink(missing_ok=True)
 
 
 def exposition() -> tuple[bytes, str]:

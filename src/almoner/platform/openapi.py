@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Litestar, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
 
 from almoner.platform.errors import ProblemView
 from almoner.platform.http import PROBLEM_MEDIA_TYPE, AnyRequest
@@ -25,6 +26,13 @@ _OTHER: Final[dict[str, Any]] = {
 }
 
 Bodies = Mapping[tuple[str, str], type[msgspec.Struct] | dict[str, Any]]
+
+
+def problem_answer(description: str) -> ResponseSpec:
+    """How a handler declares an error that it may answer with."""
+    return ResponseSpec(
+        ProblemView, description=description, media_type=PROBLEM_MEDIA_TYPE, generate_examples=False
+    )
 
 
 def openapi_handler(bodies: Bodies) -> HTTPRouteHandler:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
@@ -18,18 +20,23 @@ from almoner.platform.journal.journal import Journal
 from almoner.platform.metrics import exposition
 from almoner.platform.schema import revision_of
 
+METRICS_WAIT_S: Final = 2
 ANSWER_S_MAX: Final = 2.0
 """How long readiness waits for the database before it counts as away."""
 
 
 class Probes(Struct):
-    """What the probes look at. `schema_revision` is the one this program was made for."""
+    """What the probes look at. `schema_revision` is the one this program was made for.
+
+    `before_metrics` brings what is read from the database up to date; it gets two seconds.
+    """
 
     database: Database
     cache: Cache | None
     schema_revision: str
     metrics_token: str
     client_address: ClientAddress
+    before_metrics: Callable[[], Awaitable[None]]
     journal: Journal | None = None
     schema_seen: bool = False
     """Whether the database was there once, with the right schema."""
@@ -94,11 +101,14 @@ def routes(probes: Probes) -> Router:
         probes.schema_seen = True
         return Readiness("ready", "ok", await _cache_state(probes.cache), journal)
 
-    @get("/metrics", summary="Metrics", media_type="text/plain", sync_to_thread=False)
-    def metrics(request: AnyRequest) -> Response[bytes]:
+    @get("/metrics", summary="Metrics", media_type="text/plain")
+    async def metrics(request: AnyRequest) -> Response[bytes]:
         """Metrics for Prometheus. Not public: loopback, or whoever holds the metrics token."""
         if not _may_measure(probes, request):
             raise Problem(403, "metrics_not_public", "Metrics are not public", "")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(METRICS_WAIT_S):
+                await probes.before_metrics()
         body, content_type = exposition()
         return Response(body, media_type=content_type, headers={"Cache-Control": "no-store"})
 

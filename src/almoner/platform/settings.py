@@ -9,20 +9,26 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from ipaddress import ip_network
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 
 from almoner.money import EXPONENTS
+from almoner.platform.environment import (
+    SettingsError,
+    is_database_url,
+    read_subject,
+    variable_name,
+    with_database_suffix,
+)
+from almoner.platform.settings_books import Books, Relay
+from almoner.platform.settings_capacity import Capacity
+from almoner.platform.settings_monitoring import Monitoring
+
+__all__ = ["SUBJECTS", "Settings", "SettingsError"]
 
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used; the text names it and says what to do."""
 
 
 def _doc(text: str, **limits: Any) -> Meta:
@@ -59,10 +65,17 @@ class Web(Struct, frozen=True):
     trusted_proxies: Annotated[
         str,
         _doc(
-            "Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is "
-            "believed; nobody's is when empty."
+            "Addresses or networks, separated by commas, of proxies that are believed when they "
+            "say where a request came from; nobody is when empty."
         ),
     ] = ""
+    proxy_header: Annotated[
+        Literal["x-forwarded-for", "forwarded"],
+        _doc(
+            "The one header that those proxies write: `X-Forwarded-For`, or `Forwarded` of RFC "
+            "7239. The other one is never read, because a proxy passes it on as a client sent it."
+        ),
+    ] = "x-forwarded-for"
     limits: Annotated[
         Literal["auto", "standard", "sandbox"],
         _doc(
@@ -188,6 +201,32 @@ class Sandbox(Struct, frozen=True):
     ] = ""
 
 
+class Abuse(Struct, frozen=True):
+    """When somebody seems to try stolen cards on a charity's form, and what is asked then."""
+
+    declines_percent: Annotated[
+        int,
+        _doc(
+            "Declined gifts of a charity, in percent of those of ten minutes, from which on a "
+            "proof of work is asked; usual are about 10.",
+            ge=20,
+            le=95,
+        ),
+    ] = 40
+    declines_of: Annotated[
+        int, _doc("How many gifts of those ten minutes there must be before that counts.", ge=2)
+    ] = 20
+    challenge_work: Annotated[
+        int,
+        _doc(
+            "Most hashes of the ordinary proof of work; a telephone does some hundred thousand a "
+            "second. Harder ones take ten and thirty times as many.",
+            ge=16,
+            le=10_000_000,
+        ),
+    ] = 50_000
+
+
 class Resolver(Struct, frozen=True):
     """How the worker finds out what became of charges without an answer."""
 
@@ -264,7 +303,12 @@ SUBJECTS: tuple[type[Struct], ...] = (
     Giving,
     Gateway,
     Sandbox,
+    Abuse,
     Resolver,
+    Relay,
+    Books,
+    Capacity,
+    Monitoring,
     Journal,
     Logging,
 )
@@ -279,7 +323,12 @@ class Settings(Struct, frozen=True):
     giving: Giving = Giving()
     gateway: Gateway = Gateway()
     sandbox: Sandbox = Sandbox()
+    abuse: Abuse = Abuse()
     resolver: Resolver = Resolver()
+    relay: Relay = Relay()
+    books: Books = Books()
+    capacity: Capacity = Capacity()
+    monitoring: Monitoring = Monitoring()
     journal: Journal = Journal()
     logging: Logging = Logging()
 
@@ -288,7 +337,7 @@ class Settings(Struct, frozen=True):
         """Read `ALMONER_*`. Raises SettingsError naming the variable that cannot be used."""
         environ = os.environ if environ is None else environ
         subjects: dict[str, Any] = {
-            field.name: _read(field.type, environ) for field in msgspec.structs.fields(cls)
+            field.name: read_subject(field.type, environ) for field in msgspec.structs.fields(cls)
         }
         settings = cls(**subjects)
         settings.check()
@@ -309,7 +358,7 @@ class Settings(Struct, frozen=True):
     def _check_addresses(self) -> None:
         for field in ("database_url", "sandbox_database_url"):
             url = getattr(self.servers, field)
-            if url and not _is_database_url(url):
+            if url and not is_database_url(url):
                 raise SettingsError(
                     f"{variable_name(field)}: write a libpq URL, postgresql://user@host/name."
                 )
@@ -334,47 +383,3 @@ class Settings(Struct, frozen=True):
     def currencies(self) -> list[str]:
         """The codes taken, the default first."""
         return [code.strip() for code in self.giving.currencies.split(",") if code.strip()]
-
-
-def _read(subject: type[Struct], environ: Mapping[str, str]) -> Struct:
-    given = {
-        field.name: environ[variable_name(field.name)]
-        for field in msgspec.structs.fields(subject)
-        if environ.get(variable_name(field.name), "") != ""
-    }
-    try:
-        return msgspec.convert(given, subject, strict=False)
-    except msgspec.ValidationError as error:
-        text, _, where = str(error).partition(" - at `$.")
-        field = where.rstrip("`")
-        raise SettingsError(f"{variable_name(field)}: {text}. {_wanted(subject, field)}") from None
-
-
-def _wanted(subject: type[Struct], field: str) -> str:
-    """What may be written: the words of a closed list, or else what the setting means."""
-    annotation = get_type_hints(subject, include_extras=True)[field]
-    kind, meta = get_args(annotation)
-    if get_origin(kind) is Literal:
-        return f"Use one of {', '.join(get_args(kind))}."
-    return str(meta.description)
-
-
-def _is_database_url(url: str) -> bool:
-    if not url.startswith(("postgresql://", "postgres://")):
-        return False
-    try:
-        conninfo_to_dict(url)
-    except ProgrammingError:
-        return False
-    return True
-
-
-def with_database_suffix(url: str, suffix: str) -> str:
-    """The URL of a database on the same server whose name has a suffix."""
-    head, mark, query = url.partition("?")
-    return f"{head.rstrip('/')}{suffix}{mark}{query}" if url else ""
-
-
-def variable_name(field: str) -> str:
-    """The environment variable of a field."""
-    return "ALMONER_" + field.upper()

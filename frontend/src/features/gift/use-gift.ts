@@ -1,16 +1,15 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useEffectEvent, useState } from "react";
 
 import { httpStatus } from "@/shared/api/api";
 import { type Gift, isSettled } from "@/shared/api/types";
 import { heldGift, holdGift, tokenOf } from "@/shared/gifts/held-gifts";
 
 import { useGetGiftQuery } from "./api/get-gift";
-
-const FIRST_DELAY_MS = 2_000;
-const DELAY_MS_MAX = 15_000;
+import { newer } from "./api/read-gift";
+import { keepWatch } from "./keep-watch";
 
 export interface GiftWatch {
-  /** As last told by the server, in this tab or now; null when it never told us. */
+  /** The newest that the server told, in this tab or now; null when it never told us. */
   gift: Gift | null;
   /** The server says that id and token open nothing. */
   unknown: boolean;
@@ -19,58 +18,59 @@ export interface GiftWatch {
   refetch: () => void;
 }
 
-/** Pauses between questions: 2 s, growing by half up to 15 s. */
-export function delayMs(questions: number): number {
-  return Math.min(FIRST_DELAY_MS * 1.5 ** questions, DELAY_MS_MAX);
-}
-
-/** Asks for a gift until its status is final. */
+/** Asks for a gift, then follows it until its status is final. Never shows an older state. */
 export function useGift(donation_id: string): GiftWatch {
   const [held] = useState(() => heldGift(donation_id));
+  const [told, setTold] = useState<Gift | null>(null);
+  const [answered, setAnswered] = useState<Gift>();
+  const [following, setFollowing] = useState(false);
   const { data, error, refetch } = useGetGiftQuery(
     { donation_id },
     { refetchOnMountOrArgChange: true },
   );
-  const questions = useRef(0);
-  const gift: Gift | null = data ?? held;
+  if (data !== answered) {
+    setAnswered(data);
+    if (data !== undefined) setTold(newer(told, data));
+  }
+  const gift = told === null ? held : newer(held, told);
+  const seen = useEffectEvent(() => gift?.version ?? 0);
   const status = httpStatus(error);
   const opens_nothing = status === 404 || status === 401 || status === 403;
   // A gift acknowledged to this very tab exists, even where the answering node does not know it yet.
   const unknown = opens_nothing && held === null;
-  const done = data !== undefined && isSettled(data.status);
+  const asked = data !== undefined || error !== undefined;
+  const done = told !== null && gift !== null && isSettled(gift.status);
 
   useEffect(() => {
-    if (done || unknown) return undefined;
-    let gone = false;
-    let timer: ReturnType<typeof setTimeout>;
-    // Each question waits for the answer before it, not for a render: an answer that is quick
-    // and brings nothing new draws nothing, and the page would never ask again.
-    const later = () => {
-      timer = setTimeout(() => {
-        questions.current += 1;
-        void refetch().finally(() => {
-          if (!gone) later();
-        });
-      }, delayMs(questions.current));
-    };
-    later();
+    // The first answer comes first: most gifts are final by then, and need no stream.
+    if (!asked || done || unknown) return undefined;
+    const gone = new AbortController();
+    void keepWatch({
+      donation_id,
+      seen: () => seen(),
+      ask: refetch,
+      onGift: (news) => {
+        setTold((known) => newer(known, news));
+      },
+      onFollowing: setFollowing,
+      signal: gone.signal,
+    });
     return () => {
-      gone = true;
-      clearTimeout(timer);
+      gone.abort();
     };
-  }, [done, unknown, refetch]);
+  }, [donation_id, asked, done, unknown, refetch]);
 
   useEffect(() => {
     const read_token = tokenOf(donation_id);
-    if (data === undefined || read_token === null) return;
+    if (told === null || gift === null || read_token === null) return;
     // The form reads this: "You gave X at T" must tell what became of the gift.
-    holdGift({ ...data, read_token, held_at_ms: Date.now() });
-  }, [data, donation_id]);
+    holdGift({ ...gift, read_token, held_at_ms: Date.now() });
+  }, [told, gift, donation_id]);
 
   return {
     gift,
     unknown,
-    unreachable: error !== undefined && !unknown,
+    unreachable: error !== undefined && !unknown && !following,
     refetch: () => {
       void refetch();
     },

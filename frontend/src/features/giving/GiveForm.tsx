@@ -23,6 +23,7 @@ import { currenciesFor, giftResolver, startingDraft, tidyDraft } from "./gift-fo
 import type { FormProblem } from "./settle-gift";
 import { SubmitButton } from "./SubmitButton";
 import { cardItems, formItems, isFormField, otherItems } from "./summary-items";
+import { Trap } from "./Trap";
 import { useCard } from "./use-card";
 
 interface Props {
@@ -49,6 +50,7 @@ export function GiveForm({ charity, config, draft, problem, onGive }: Props) {
   });
   const card = useCard(config);
   const locked = useRef(false);
+  const trap = useRef<HTMLInputElement>(null);
   const [checking, setChecking] = useState(false);
   const [attempt, setAttempt] = useState(0);
   const [answered, setAnswered] = useState(problem);
@@ -106,11 +108,13 @@ export function GiveForm({ charity, config, draft, problem, onGive }: Props) {
         return;
       }
       const { nonce } = await card.fields.tokenize();
+      const website = trap.current?.value ?? "";
       onGive({
         ...tidyDraft(form.getValues(), currencies),
         charity_id: charity.charity_id,
         payment_method_nonce: nonce,
         locale: lang,
+        ...(website === "" ? {} : { website }),
       });
     } catch (error) {
       if (!(error instanceof CardRefused)) throw error;
@@ -148,6 +152,7 @@ export function GiveForm({ charity, config, draft, problem, onGive }: Props) {
       {attempt > 0 && items.length > 0 && <ErrorSummary items={items} attempt={attempt} />}
       <AmountFields form={form} currencies={currencies} errorOf={errorOf} />
       <DonorFields form={form} errorOf={errorOf} />
+      <Trap field={trap} />
       <CardSection
         setRoot={card.setRoot}
         fields={card.fields}

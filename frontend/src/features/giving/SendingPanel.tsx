@@ -32,7 +32,10 @@ export function SendingPanel({ sent, sending, onTryNow, onChange }: Props) {
   }, []);
 
   const waiting = sending.phase === "waiting";
-  const title = waiting ? t("sending.still_trying") : t("sending.title");
+  const checking = sending.phase === "checking";
+  const title = waiting
+    ? t("sending.still_trying")
+    : t(checking ? "sending.checking" : "sending.title");
   return (
     <section
       className="panel mx-auto max-w-xl text-center"
@@ -45,12 +48,14 @@ export function SendingPanel({ sent, sending, onTryNow, onChange }: Props) {
       </PageHeading>
       <div role="status">
         <p className="mt-4 text-lg">
-          {waiting ? t(`sending.reason.${sending.reason}`) : t("sending.text")}
+          {waiting
+            ? t(`sending.reason.${sending.reason}`)
+            : t(checking ? "sending.checking_text" : "sending.text")}
         </p>
         <p className="mt-2 font-medium">
           {waiting ? t("sending.never_twice") : t("sending.reload_safe")}
         </p>
-        {slow && !waiting && <p className="mt-2 text-muted">{t("sending.slow")}</p>}
+        {slow && !waiting && !checking && <p className="mt-2 text-muted">{t("sending.slow")}</p>}
       </div>
       <p className="mt-5 border-t border-line pt-5">
         {t("sending.gift", {

@@ -1,5 +1,7 @@
 import type { GiftStatus } from "@/shared/api/types";
 
+import type { Challenge } from "./solve/challenge";
+
 /** One field that the server could not use. */
 export interface FieldError {
   field: string;
@@ -23,9 +25,9 @@ export interface AnsweredGift {
 }
 
 /** Why the same gift must be sent again, unchanged. */
-export type WaitReason = "network" | "busy" | "throttled" | "in_flight";
+export type WaitReason = "network" | "busy" | "throttled" | "in_flight" | "on_break";
 
-/** What one POST /donations has told us. Only `wait` leaves the gift open. */
+/** What one POST /donations has told us. `wait` and `challenge` leave the gift open. */
 export type Answer =
   | { kind: "accepted"; gift: AnsweredGift }
   | { kind: "declined"; gift: AnsweredGift | null; code: string | null; message: string | null }
@@ -33,6 +35,8 @@ export type Answer =
   | { kind: "invalid"; errors: FieldError[] }
   | { kind: "key_reused" }
   | { kind: "refused"; code: string; detail: string }
+  /** Nothing was kept: the same again, with the solution. */
+  | { kind: "challenge"; challenge: Challenge }
   | {
       kind: "wait";
       reason: WaitReason;
@@ -41,4 +45,4 @@ export type Answer =
       in_doubt: boolean;
     };
 
-export type FinalAnswer = Exclude<Answer, { kind: "wait" }>;
+export type FinalAnswer = Exclude<Answer, { kind: "wait" | "challenge" }>;

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 
+import { CHALLENGE } from "../../../tests/challenge";
+
 import { readAnswer, readRetryAfter } from "./read-answer";
 
 const GIFT = { donation_id: "d-1", read_token: "t-1", amount: "5.00", currency: "USD" };
@@ -40,6 +42,10 @@ describe("readAnswer", () => {
     [409, null, "in_flight", true],
     [429, { code: "too_many" }, "throttled", false],
     [503, { code: "unavailable" }, "busy", false],
+    [503, { code: "overloaded" }, "busy", false],
+    [503, { code: "charity_paused" }, "on_break", false],
+    [428, { code: "challenge_needed" }, "busy", false],
+    [428, { code: "challenge_needed", challenge: { parameters: { cost: 9 } } }, "busy", false],
     [503, "<html>proxy</html>", "busy", true],
     [500, null, "busy", true],
     [502, null, "busy", true],
@@ -52,6 +58,12 @@ describe("readAnswer", () => {
       retry_after_s: 7,
       in_doubt,
     });
+  });
+
+  test("428 hands the challenge over as it came", () => {
+    const body = { code: "challenge_needed", challenge: CHALLENGE };
+
+    expect(readAnswer(428, null, body)).toEqual({ kind: "challenge", challenge: CHALLENGE });
   });
 
   test("409 possible_duplicate names the first gift", () => {

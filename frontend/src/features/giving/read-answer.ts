@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { GIFT_STATUSES } from "@/shared/api/types";
 
 import type { Answer, AnsweredGift, WaitReason } from "./answer";
+import { readChallenge } from "./solve/challenge";
 
 const text = z._default(z.nullable(z.string()), null);
 
@@ -26,6 +27,7 @@ const ProblemAnswer = z.object({
   detail: text,
   error_message: text,
   donation_id: text,
+  challenge: z._default(z.unknown(), null),
   errors: z._default(
     z.array(z.object({ field: z.string(), code: z.string(), message: z._default(z.string(), "") })),
     [],
@@ -40,6 +42,7 @@ const NO_PROBLEM: ProblemBody = {
   detail: null,
   error_message: null,
   donation_id: null,
+  challenge: null,
   errors: [],
 };
 
@@ -78,12 +81,17 @@ export function readAnswer(status: number, retry_after: string | null, body: unk
       if (problem.code === "key_reused") return { kind: "key_reused" };
       if (problem.errors.length > 0) return { kind: "invalid", errors: problem.errors };
       return refused(problem);
+    case 428: {
+      const challenge = readChallenge(problem.challenge);
+      return challenge === null ? wait("busy", false) : { kind: "challenge", challenge };
+    }
     case 429:
       return wait("throttled", false);
     case 503:
-      // The contract: a 503 with this code never follows a change of state for the key. A 503
-      // without it comes from something in between, which knows nothing about the gift.
-      return wait("busy", problem.code !== "unavailable");
+      // The contract: a 503 with these codes never follows a change of state for the key. A 503
+      // without them comes from something in between, which knows nothing about the gift.
+      if (problem.code === "charity_paused") return wait("on_break", false);
+      return wait("busy", problem.code !== "unavailable" && problem.code !== "overloaded");
     case 408:
     case 425:
       return wait("network", true);

@@ -2,11 +2,14 @@ import { beforeEach, expect, test, vi } from "vitest";
 
 import type { SentGift } from "@/shared/gifts/open-form";
 
+import { CHALLENGE } from "../../../tests/challenge";
+
 import type { Answer } from "./answer";
 import { type Sending, sendGift } from "./send-gift";
 
 const SENT = { body: {}, charity_name: "Clear Water", in_doubt: false } as unknown as SentGift;
 const REFUSED: Answer = { kind: "refused", code: "x", detail: "" };
+const ASKED: Answer = { kind: "challenge", challenge: CHALLENGE };
 const wait = (retry_after_s: number | null, in_doubt: boolean): Answer => ({
   kind: "wait",
   reason: "busy",
@@ -14,13 +17,16 @@ const wait = (retry_after_s: number | null, in_doubt: boolean): Answer => ({
   in_doubt,
 });
 
-function start(answers: Answer[], sent = SENT) {
+function start(answers: Answer[], sent = SENT, solution: string | null = "solved") {
   const kept: boolean[] = [];
   const phases: Sending[] = [];
-  const post = vi.fn(() => Promise.resolve(answers.shift() ?? REFUSED));
+  const post = vi.fn<(solution: string | null) => Promise<Answer>>(() =>
+    Promise.resolve(answers.shift() ?? REFUSED),
+  );
   const flight = sendGift({
     sent,
     post,
+    solve: () => Promise.resolve(solution),
     keep: ({ in_doubt }) => kept.push(in_doubt),
     onSending: (sending) => phases.push(sending),
   });
@@ -83,4 +89,55 @@ test("After stop nothing more is sent, but an answer on its way still counts", a
   const flying = start([REFUSED]);
   flying.flight.stop();
   await expect(flying.flight.answer).resolves.toEqual(REFUSED);
+});
+
+test("A challenge is solved and the gift sent again at once, with the solution", async () => {
+  const { flight, phases, post, kept } = start([ASKED, wait(1, false)]);
+
+  await vi.advanceTimersByTimeAsync(2_000);
+
+  await expect(flight.answer).resolves.toEqual(REFUSED);
+  expect(post.mock.calls).toEqual([[null], ["solved"], ["solved"]]);
+  expect(phases.map(({ phase }) => phase)).toEqual([
+    "sending",
+    "checking",
+    "sending",
+    "waiting",
+    "sending",
+  ]);
+  expect(kept).toEqual([true, false, true, false, true]);
+});
+
+test("A challenge after silence leaves the gift in doubt", async () => {
+  const { kept } = start([wait(1, true), ASKED]);
+
+  await vi.advanceTimersByTimeAsync(2_000);
+
+  expect(kept).toEqual([true, true, true, true, true]);
+});
+
+test("A challenge that cannot be solved is waited out", async () => {
+  const { phases, post } = start([ASKED, ASKED], SENT, null);
+
+  await vi.advanceTimersByTimeAsync(500);
+
+  expect(post).toHaveBeenCalledTimes(1);
+  expect(phases.at(-1)).toMatchObject({ phase: "waiting", reason: "busy", in_doubt: false });
+});
+
+test("A server that asks again and again is not asked without a pause", async () => {
+  const { post } = start(Array.from({ length: 50 }, () => ASKED));
+
+  await vi.advanceTimersByTimeAsync(500);
+
+  expect(post).toHaveBeenCalledTimes(4);
+});
+
+test("After stop a solved challenge is not sent", async () => {
+  const { flight, post } = start([ASKED]);
+
+  flight.stop();
+
+  await expect(flight.answer).resolves.toBeNull();
+  expect(post).toHaveBeenCalledTimes(1);
 });

@@ -1,15 +1,19 @@
 import type { SentGift } from "@/shared/gifts/open-form";
 
 import type { Answer, FinalAnswer, WaitReason } from "./answer";
+import type { Challenge } from "./solve/challenge";
 
 export type Sending =
   | { phase: "sending" }
+  | { phase: "checking" }
   | { phase: "waiting"; reason: WaitReason; next_try_at_ms: number; in_doubt: boolean };
 
 export interface SendGiftParts {
   sent: SentGift;
-  /** Sends the gift once, always under the same key. */
-  post: () => Promise<Answer>;
+  /** Sends the gift once, always under the same key, with the work that was asked for. */
+  post: (solution: string | null) => Promise<Answer>;
+  /** Does that work; null when it cannot be done. */
+  solve: (challenge: Challenge) => Promise<string | null>;
   /** Writes down what is known before the next step, so that a reload can carry on. */
   keep: (sent: SentGift) => void;
   onSending: (sending: Sending) => void;
@@ -23,6 +27,8 @@ export interface GiftInFlight {
   stop: () => void;
 }
 
+/** Asked more often in a row, something is wrong: then with a pause. */
+const CHALLENGES_IN_A_ROW = 3;
 const BACKOFF_S = [1, 2, 4, 8, 15, 20];
 
 /** Sends a gift until there is a definite answer: same key, same body, as often as it takes. */
@@ -34,10 +40,24 @@ export function sendGift(parts: SendGiftParts): GiftInFlight {
 
   const run = async (): Promise<FinalAnswer | null> => {
     let in_doubt = doubted_before;
+    let solution: string | null = null;
+    let asked = 0;
     for (let tries = 0; ; tries += 1) {
       parts.keep({ ...parts.sent, in_doubt: true });
       parts.onSending({ phase: "sending" });
-      const answer = await parts.post();
+      let answer = await parts.post(solution);
+      if (answer.kind === "challenge") {
+        parts.keep({ ...parts.sent, in_doubt });
+        if (stopped) return null;
+        parts.onSending({ phase: "checking" });
+        solution = await parts.solve(answer.challenge);
+        if (stopped as boolean) return null;
+        asked += 1;
+        if (solution !== null && asked <= CHALLENGES_IN_A_ROW) continue;
+        answer = { kind: "wait", reason: "busy", retry_after_s: null, in_doubt: false };
+      } else {
+        asked = 0;
+      }
       if (answer.kind !== "wait") return answer;
       in_doubt ||= answer.in_doubt;
       parts.keep({ ...parts.sent, in_doubt });

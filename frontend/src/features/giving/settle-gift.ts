@@ -48,9 +48,15 @@ export function settleGift(
     case "possible_duplicate":
       if (ours) reopen(slug);
       return { to: "question", first_donation_id: answer.first_donation_id };
-    case "invalid":
-      if (ours) reopen(slug);
-      return { to: "form", problem: answer };
+    case "invalid": {
+      // A ticket that is too old cannot become right by editing: key and ticket are given up.
+      const errors = answer.errors.filter(({ field }) => field !== "form_token");
+      if (ours && errors.length < answer.errors.length) renewForm(slug);
+      else if (ours) reopen(slug);
+      return errors.length === 0
+        ? { to: "form", problem: { kind: "refused", code: "form_expired", detail: "" } }
+        : { to: "form", problem: { kind: "invalid", errors } };
+    }
     case "refused":
       if (ours) reopen(slug);
       return { to: "form", problem: answer };

@@ -8,11 +8,24 @@ import {
   keepForm,
   openForm,
   peekForm,
+  renewForm,
 } from "@/shared/gifts/open-form";
 
 import { postDonation } from "./api/post-donation";
 import { type GiftInFlight, type Sending, sendGift } from "./send-gift";
-import { type FormProblem, reopen, settleGift } from "./settle-gift";
+import { type FormProblem, settleGift } from "./settle-gift";
+import type { Challenge } from "./solve/challenge";
+import { ensureTicket, oldEnough, ticketFor } from "./ticket";
+
+/** Hardly any donor is ever asked for work, so what does it is loaded only then. */
+async function solveLater(challenge: Challenge): Promise<string | null> {
+  try {
+    const { solveChallenge } = await import("./solve/solve-challenge");
+    return await solveChallenge(challenge);
+  } catch {
+    return null;
+  }
+}
 
 export type GivingState =
   | { step: "editing"; problem: FormProblem | null }
@@ -46,7 +59,11 @@ export function useGiving(slug: string): Giving {
     (key: string, sent: SentGift) => {
       const inFlight = sendGift({
         sent,
-        post: () => postDonation(key, sent.body),
+        post: async (solution) => {
+          await oldEnough(slug, sent.body.form_token);
+          return postDonation(key, sent.body, solution);
+        },
+        solve: solveLater,
         keep: (known) => {
           const form = peekForm(slug);
           if (form?.key === key) keepForm(slug, { ...form, sent: known });
@@ -68,6 +85,7 @@ export function useGiving(slug: string): Giving {
         } else if (next.to === "question") {
           setState({ step: "asking", sent, first_donation_id: next.first_donation_id });
         } else {
+          void ensureTicket(slug);
           setState({ step: "editing", problem: next.problem });
         }
       });
@@ -79,6 +97,7 @@ export function useGiving(slug: string): Giving {
     mounted.current = true;
     const kept = peekForm(slug);
     if (kept?.sent) launch(kept.key, kept.sent);
+    else void ensureTicket(slug);
     return () => {
       mounted.current = false;
       flight.current?.stop();
@@ -89,9 +108,12 @@ export function useGiving(slug: string): Giving {
   const give = useCallback(
     (body: GiftBody, charity_name: string) => {
       if (flight.current !== null) return;
-      const sent: SentGift = { body, charity_name, in_doubt: false };
+      const form = openForm(slug);
+      const form_token = body.form_token ?? ticketFor(form);
+      const named = form_token === undefined ? body : { ...body, form_token };
+      const sent: SentGift = { body: named, charity_name, in_doubt: false };
       // Written down before the first byte leaves: a reload must find key and contents.
-      const { key } = keepForm(slug, { ...openForm(slug), sent });
+      const { key } = keepForm(slug, { ...form, sent });
       launch(key, sent);
     },
     [launch, slug],
@@ -111,7 +133,8 @@ export function useGiving(slug: string): Giving {
   const change = useCallback(() => {
     flight.current?.stop();
     flight.current = null;
-    reopen(slug);
+    renewForm(slug);
+    void ensureTicket(slug);
     setState({ step: "editing", problem: null });
   }, [slug]);
 

@@ -76,6 +76,8 @@ export interface Gift {
   transaction_id: string | null;
   error_message: string | null;
   code: string | null;
+  /** Counts up: of two answers the greater one is the newer. Absent where only the gift was given. */
+  version?: number;
   /** Where a gift can be finished that was not charged for want of valid card details. */
   finish_path?: string | null;
 }

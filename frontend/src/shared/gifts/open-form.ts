@@ -21,6 +21,19 @@ export interface GiftBody extends GiftDraft {
   payment_method_nonce: string;
   locale: string;
   confirm_duplicate?: boolean;
+  /** The form's ticket, where one could be had. It stays with the gift, like the key. */
+  form_token?: string;
+  /** What stands in the field that no person sees. */
+  website?: string;
+}
+
+/** Says that a form was opened here, and when. With it, one form can make one gift only. */
+export interface Ticket {
+  form_token: string;
+  taken_at_ms: number;
+  usable_until_ms: number;
+  /** A form that comes back sooner is taken for a script's. */
+  age_min_ms: number;
 }
 
 /** A gift that left the page and has no final answer yet. */
@@ -39,6 +52,7 @@ export interface OpenForm {
   key: string;
   draft: GiftDraft | null;
   sent: SentGift | null;
+  ticket?: Ticket | null;
 }
 
 const PREFIX = "almoner.form.";
@@ -61,7 +75,10 @@ export function keepForm(slug: string, form: OpenForm): OpenForm {
   return form;
 }
 
-/** After a definite no: what was written stays, the next try is a new gift with a new key. */
+/**
+ * After a definite no, or before an edit: what was written stays, the next try is a new gift with
+ * a key and a ticket of its own.
+ */
 export function renewForm(slug: string): OpenForm {
   const draft = peekForm(slug)?.draft ?? null;
   return keepForm(slug, { key: uuid7(), draft, sent: null });

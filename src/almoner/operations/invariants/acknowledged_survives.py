@@ -14,7 +14,7 @@ class AcknowledgedSurvives(Invariant):
 
     number = 3
     sentence = "Every acknowledged donation survives."
-    shown_by = ("tests/flows/test_killed.py", "tests/flows/test_under_fire.py")
+    shown_by = ("tests/flows/test_killed.py", "tests/chaos/test_campaign.py")
     checks = (
         Check(
             "key_has_donation",

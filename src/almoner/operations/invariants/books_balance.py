@@ -1,8 +1,19 @@
-"""Invariant 10: the ledger sums to zero."""
+"""Invariant 10: the ledger sums to zero, and its chain verifies."""
 
 from __future__ import annotations
 
+from almoner.ledger.verify import verify
 from almoner.operations.invariant import Check, Invariant
+from almoner.operations.view import View
+
+
+async def _chains_broken(view: View) -> list[str]:
+    """Where a chain of seals breaks. The short look begins at the last seal before its time."""
+    return [
+        f"shard {shard.shard}, {shard.broken}"
+        async for shard in verify(view.database, since_ms=view.since_ms)
+        if shard.broken
+    ]
 
 
 class BooksBalance(Invariant):
@@ -28,5 +39,10 @@ class BooksBalance(Invariant):
                                       'dispute', 'dispute_won')
             GROUP BY source_kind, source_id, leg HAVING count(*) > 1
             """,
+        ),
+        Check(
+            "chain_verifies",
+            "What was sealed in the ledger is as it was.",
+            _chains_broken,
         ),
     )

@@ -68,6 +68,38 @@ class BooksMatchGateway(Invariant):
             WHERE s.amount_minor IS DISTINCT FROM a.amount_minor
             """,
         ),
+        Check(
+            "receivable_is_owed",
+            "A gateway owes us what it captured and has not settled, charge by charge.",
+            """
+            SELECT a.attempt_id::text FROM {attempts} AS a
+            LEFT JOIN ledger_entry AS f
+                 ON f.source_id = a.attempt_id AND f.donor_id = a.donor_id AND f.leg = 1
+            LEFT JOIN ledger_entry AS l
+                 ON l.transfer_id = f.transfer_id AND l.donor_id = f.donor_id
+                 AND l.account = 'gateway_receivable:' || a.gateway
+            GROUP BY a.attempt_id, a.state, a.amount_minor
+            HAVING coalesce(sum(l.amount_minor), 0)
+                   <> CASE WHEN a.state IN ('SUBMITTED', 'LATE_SUCCESS') THEN a.amount_minor
+                           ELSE 0 END
+            """,
+        ),
+        Check(
+            "payout_is_posted",
+            "Every payout is in the books with what arrived, and nothing else is.",
+            """
+            SELECT gateway || ' ' || payout_id FROM payout AS p
+            WHERE net_minor <> 0 AND NOT EXISTS (
+                SELECT FROM ledger_entry AS l
+                WHERE l.source_kind = 'payout' AND l.source_id = p.source_id
+                  AND l.account = 'bank:' || lower(p.currency) AND l.currency = p.currency
+                  AND l.amount_minor = p.net_minor)
+            UNION ALL
+            SELECT transfer_id::text FROM {entries} AS l
+            WHERE l.source_kind = 'payout' AND starts_with(l.account, 'bank:')
+              AND NOT EXISTS (SELECT FROM payout AS p WHERE p.source_id = l.source_id)
+            """,
+        ),
     )
 
     async def look(self, view: View) -> AsyncIterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from almoner.operations.invariant import Check, Invariant
+from almoner.operations.invariant import CAPTURED, Check, Invariant
 
 
 class ChargeHasDonation(Invariant):
@@ -22,5 +22,19 @@ class ChargeHasDonation(Invariant):
             WHERE NOT EXISTS (SELECT FROM donation AS d
                               WHERE d.donation_id = a.payable_id AND d.donor_id = a.donor_id)
             """,
+        ),
+        Check(
+            "transaction_used_once",
+            "A gateway's transaction pays for one donation.",
+            f"""
+            SELECT gateway_transaction_id FROM payment_attempt WHERE state IN {CAPTURED}
+            GROUP BY gateway, gateway_transaction_id HAVING count(*) > 1
+            """,
+            when="nightly",
+        ),
+        Check(
+            "recovered_has_donation",
+            "Every charge that was recovered from a gateway has found its donation.",
+            "SELECT order_id FROM recovered_charge WHERE became = 'suspense'",
         ),
     )

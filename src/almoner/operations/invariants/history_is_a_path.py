@@ -7,7 +7,8 @@ from almoner.operations.invariant import Check, Invariant
 _GUARDS_MISSING = """
     SELECT wanted FROM unnest(ARRAY['payment_attempt_guard', 'payment_attempt_birth',
         'ledger_entry_zero_sum', 'ledger_entry_append_only', 'ledger_entry_no_truncate',
-        'review_four_eyes', 'review_proposal_append_only', 'review_verdict_append_only']) AS wanted
+        'ledger_seal_append_only', 'ledger_seal_no_truncate', 'review_four_eyes',
+        'review_proposal_append_only', 'review_verdict_append_only']) AS wanted
     WHERE NOT EXISTS (SELECT FROM pg_trigger
                       WHERE tgname = wanted AND tgenabled IN ('O', 'A') AND tgparentid = 0)
     UNION ALL

@@ -21,8 +21,9 @@ class ToldIsTrue(Invariant):
                 WHERE a.payable_id = r.donation_id AND a.donor_id = r.donor_id
                   AND a.state NOT IN ('PREPARED', 'DISPATCHED', 'UNKNOWN', 'DECLINED', 'NOT_SENT',
                                       'NOT_CHARGED', 'ABANDONED', 'EXPIRED')
-                  AND convert_from(r.response_body, 'UTF8')::jsonb ->> 'transaction_id'
-                      = a.gateway_transaction_id)
+                  AND (r.response_body = ''
+                       OR position(convert_to('"' || a.gateway_transaction_id || '"', 'UTF8')
+                                   IN r.response_body) > 0))
             """,
         ),
         Check(

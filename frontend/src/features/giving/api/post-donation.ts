@@ -7,7 +7,11 @@ import { readAnswer } from "../read-answer";
 const ANSWER_MS_MAX = 30_000;
 
 /** Sends one gift once. Never throws: silence is an answer too, and means "not known". */
-export async function postDonation(key: string, body: GiftBody): Promise<Answer> {
+export async function postDonation(
+  key: string,
+  body: GiftBody,
+  challenge_solution: string | null = null,
+): Promise<Answer> {
   const control = new AbortController();
   const timer = setTimeout(() => {
     control.abort();
@@ -20,7 +24,7 @@ export async function postDonation(key: string, body: GiftBody): Promise<Answer>
         Accept: "application/json, application/problem+json",
         "Idempotency-Key": key,
       },
-      body: JSON.stringify(body),
+      body: JSON.stringify(challenge_solution === null ? body : { ...body, challenge_solution }),
       signal: control.signal,
       credentials: "same-origin",
     });

@@ -1,7 +1,8 @@
 """How the sandbox decides: by published test nonces, cards and amounts.
 
 The names and amounts are Braintree's ("Testing", reference), so that what is learned here holds
-there; the nonces that stand for a fault are our own.
+there; the nonces that stand for a fault are our own, and so is `fake-risky-nonce`, which is taken
+but for a charge that is to be checked harder.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ ACCEPTED: Final = frozenset(
         "fake-valid-mastercard-nonce",
         "fake-valid-amex-nonce",
         "fake-valid-discover-nonce",
+        "fake-risky-nonce",
     }
 )
 
@@ -46,6 +48,8 @@ DECLINED: Final[dict[str, tuple[str, str]]] = {
     "fake-gateway-rejected-fraud-nonce": ("fraud", "gateway_rejected"),
     "fake-consumed-nonce": ("93107", "payment_details_used"),
 }
+
+_RISKY: Final = {"fake-risky-nonce": ("risk_threshold", "gateway_rejected")}
 
 CARDS: Final[dict[str, str]] = {
     "4111111111111111": "fake-valid-visa-nonce",
@@ -85,10 +89,11 @@ def known_nonce(nonce: str) -> bool:
     return nonce in ACCEPTED or nonce in DECLINED or nonce in FAULTS
 
 
-def decide(nonce: str, money: Money) -> Verdict:
+def decide(nonce: str, money: Money, *, check_harder: bool = False) -> Verdict:
     """The verdict on a charge. A nonce without a meaning is declined, never taken."""
-    if nonce in DECLINED:
-        gateway_code, decline_code = DECLINED[nonce]
+    declined = DECLINED | _RISKY if check_harder else DECLINED
+    if nonce in declined:
+        gateway_code, decline_code = declined[nonce]
         return Verdict(False, gateway_code, decline_code)
     if nonce not in ACCEPTED and nonce not in FAULTS:
         return Verdict(False, "91565", "gateway_rejected")

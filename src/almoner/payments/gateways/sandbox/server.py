@@ -33,7 +33,9 @@ class Server:
 
     async def sale(self, charge: Charge) -> Reply:
         """Charge, or whatever the nonce or a fault has it do instead."""
-        verdict = rules.decide(charge.instrument.nonce, charge.money)
+        verdict = rules.decide(
+            charge.instrument.nonce, charge.money, check_harder=charge.check_harder
+        )
         try:
             fault = rules.FAULTS.get(charge.instrument.nonce)
             if fault is None and not self._faults.quiet:

@@ -1,0 +1,1 @@
+"""Gifts that are brought back from what a gateway knows of them."""

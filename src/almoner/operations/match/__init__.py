@@ -1,0 +1,1 @@
+"""The daily match: attempts, the gateway's charges, and payouts with the ledger."""

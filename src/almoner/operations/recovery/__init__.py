@@ -1,0 +1,1 @@
+"""After a restore: bring back what only the gateway still knows."""

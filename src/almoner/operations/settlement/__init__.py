@@ -1,0 +1,1 @@
+"""What gateways paid out: received once, and worked off line by line."""

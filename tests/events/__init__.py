@@ -1,0 +1,1 @@
+"""The outbox, its relay and its consumers."""

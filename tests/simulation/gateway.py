@@ -1,0 +1,169 @@
+"""The adapter that a node uses: like a real one it only knows answers and broken connections.
+
+What they prove is decided by the real table, `almoner.payments.classify`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+from almoner.payments.classify import TRANSPORT, Signal, look_up, of_status, sale
+from almoner.payments.gateway import Charge, Observation, Seen
+from simulation.bank import LANDS_WITHIN_S, Bank, Sale
+from simulation.places import HERE
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+Answered = tuple[int, bytes]
+"""A status and a body."""
+
+_NOT_SENT: Final[tuple[tuple[str, Callable[[], BaseException]], ...]] = (
+    ("gateway_refused", lambda: ConnectionRefusedError("refused")),
+    ("gateway_connect_timeout", lambda: aiohttp.ConnectionTimeoutError("connect")),
+)
+_LOST: Final[tuple[tuple[str, Callable[[], BaseException] | Answered | None], ...]] = (
+    ("gateway_lost_reset", lambda: ConnectionResetError("reset")),
+    ("gateway_lost_disconnect", lambda: aiohttp.ServerDisconnectedError()),
+    ("gateway_lost_read_timeout", lambda: aiohttp.SocketTimeoutError("read")),
+    ("gateway_lost_500", (500, b"oops")),
+    ("gateway_lost_502", (502, b"<html>bad gateway</html>")),
+    ("gateway_lost_empty", (200, b"")),
+    ("gateway_lost_html", (200, b"<html>welcome</html>")),
+    ("gateway_lost_silence", None),
+)
+
+
+class SimGateway:
+    """See `Gateway`. One for each node."""
+
+    name = "sandbox"
+
+    def __init__(self, world: World, bank: Bank) -> None:
+        self._world = world
+        self._bank = bank
+
+    async def charge(self, charge: Charge) -> Observation:
+        """See `Gateway.charge`."""
+        try:
+            status, body = await self._post(charge)
+        except Exception as error:
+            return sale(TRANSPORT.of(error), type(error).__name__)
+        signal = of_status(status)
+        if signal is not None:
+            return sale(signal, str(status))
+        try:
+            return _read(json.loads(body))
+        except (ValueError, KeyError):
+            return sale(Signal.LOST, "unreadable")
+
+    async def look_up(self, order_id: str) -> Observation | None:
+        """See `Gateway.look_up`."""
+        try:
+            status, body = await self._get(order_id)
+        except Exception as error:
+            return look_up(TRANSPORT.of(error), type(error).__name__)
+        if status == 404:
+            return None
+        signal = of_status(status)
+        if signal is not None:
+            return look_up(signal, str(status))
+        return _read(json.loads(body))
+
+    async def _post(self, charge: Charge) -> Answered:
+        bank, world, ills = self._bank, self._world, self._bank.ills
+        await world.sleep(0.01 + bank.draw() * 0.05)
+        await self._connect("gateway_refused")
+        drawn = 1.0 if world.healed else bank.draw()
+        if (drawn := drawn - ills.refused) < 0:
+            kind, error = bank.random.choice(_NOT_SENT)
+            world.fault(kind, charge.order_id)
+            raise error()
+        if (drawn := drawn - ills.lost_request) < 0:
+            world.fault("gateway_lost_request", charge.order_id)
+            await self._break_off(charge)
+        if (drawn := drawn - ills.in_flight) < 0:
+            world.fault("gateway_in_flight", charge.order_id)
+            bank.arrive(charge, lands_in_s=0.1 + bank.draw() * 10)
+            return 409, b""
+        if (drawn := drawn - ills.late_landing) < 0:
+            world.fault("gateway_charges_later", charge.order_id)
+            bank.arrive(charge, lands_in_s=5 + bank.draw() ** 2 * (LANDS_WITHIN_S - 5))
+            return await self._lose_answer(charge)
+        lands_in_s = 0.05 + bank.draw() * 0.4
+        if (drawn := drawn - ills.slow) < 0:
+            world.fault("gateway_slow", charge.order_id)
+            lands_in_s = 2 + bank.draw() ** 2 * 58
+        if charge.request_key in bank.sales and drawn < 0.3:
+            landed = bank.sales[charge.request_key].landed_at is not None
+            if not landed:
+                return 409, b""
+        done = bank.arrive(charge, lands_in_s=lands_in_s)
+        await bank.outcome(done)
+        if (drawn := drawn - ills.lost_answer) < 0:
+            return await self._lose_answer(charge)
+        if (drawn := drawn - ills.duplicate) < 0:
+            world.fault("gateway_duplicate", charge.order_id)
+            return 200, b'{"seen": "DUPLICATE"}'
+        await world.sleep(0.01 + bank.draw() * 0.05)
+        return 200, _written(done)
+
+    async def _get(self, order_id: str) -> Answered:
+        bank, world = self._bank, self._world
+        await world.sleep(0.02 + bank.draw() * 0.2)
+        await self._connect("look_up_refused")
+        if bank.look_up_down:
+            world.fault("look_up_down", order_id)
+            return 503, b""
+        if not world.healed and bank.draw() < bank.ills.look_up_ill:
+            kind = bank.random.choice(("look_up_500", "look_up_reset", "look_up_silence"))
+            world.fault(kind, order_id)
+            if kind == "look_up_500":
+                return 500, b"oops"
+            if kind == "look_up_reset":
+                raise ConnectionResetError
+            await world.sleep(600)
+        found = bank.shown(order_id)
+        return (404, b"") if found is None else (200, _written(found))
+
+    async def _connect(self, kind: str) -> None:
+        bank = self._bank
+        if HERE.get() in bank.cut:
+            self._world.fault("gateway_cut_off")
+            await self._world.sleep(5)
+            raise aiohttp.ConnectionTimeoutError("connect")
+        if bank.down:
+            self._world.fault(kind)
+            raise ConnectionRefusedError
+
+    async def _break_off(self, charge: Charge) -> None:
+        """The request never arrives, and nobody says so."""
+        if self._bank.draw() < 0.5:
+            await self._world.sleep(self._bank.draw() * 20)
+            raise ConnectionResetError
+        await self._world.sleep(600)
+
+    async def _lose_answer(self, charge: Charge) -> Answered:
+        kind, what = self._bank.random.choice(_LOST)
+        self._world.fault(kind, charge.order_id)
+        if what is None:
+            await self._world.sleep(600)
+            raise ConnectionResetError
+        if isinstance(what, tuple):
+            return what
+        raise what()
+
+
+def _written(done: Sale) -> bytes:
+    return json.dumps(
+        {"seen": done.seen, "id": done.transaction_id, "decline": done.decline_code}
+    ).encode()
+
+
+def _read(answer: Any) -> Observation:
+    seen = Seen(answer["seen"])
+    return Observation(seen, answer.get("id"), answer.get("decline"))

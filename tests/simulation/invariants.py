@@ -1,0 +1,370 @@
+"""What must hold at the end of a run, computed from three truths: what donors were told, the
+store, and the gateway.
+
+The numbers are those of the list in `docs/money-safety.md`. Nothing here is shared with the code
+under test: its mistakes would be repeated.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from almoner.donations.keys import RequestKey
+from simulation.node import IDS
+from simulation.world import BEGAN_MS
+
+if TYPE_CHECKING:
+    from simulation.bank import Bank, Sale
+    from simulation.donors import Crowd, Form, Telling
+    from simulation.node import Node, WebNode
+    from simulation.store.schema import StoredAttempt
+    from simulation.store.store import Store
+    from simulation.world import World
+
+
+class Evidence:
+    """The three truths, and some ways to look at them."""
+
+    def __init__(
+        self,
+        world: World,
+        store: Store,
+        bank: Bank,
+        crowd: Crowd,
+        web: Sequence[WebNode],
+        workers: Sequence[Node],
+    ) -> None:
+        self.world = world
+        self.store = store
+        self.bank = bank
+        self.crowd = crowd
+        self.nodes = [*web, *workers]
+        schema = store.schema
+        self.attempts = list(schema.attempt.rows.values())
+        self.donations = {row.donation_id: row for row in schema.donation.rows.values()}
+        self.attempts_of: dict[UUID, list[StoredAttempt]] = defaultdict(list)
+        for attempt in sorted(self.attempts, key=lambda a: a.number):
+            self.attempts_of[attempt.payable_id].append(attempt)
+        self.attempt_by_order = {a.attempt_id.hex: a for a in self.attempts}
+
+    def donation_id(self, form: Form) -> UUID:
+        """The one donation that a form can become."""
+        return RequestKey("key", form.key).donation_id(IDS)
+
+    def sales_of(self, donation_id: UUID) -> list[Sale]:
+        """What the gateway did for a donation."""
+        return [
+            sale
+            for attempt in self.attempts_of[donation_id]
+            for sale in self.bank.at(attempt.attempt_id.hex)
+        ]
+
+    def told_of(self, donation_id: UUID) -> list[Telling]:
+        """What donors heard of a donation, in the order of hearing."""
+        return [t for t in self.crowd.heard if self.donation_id(t.form) == donation_id]
+
+    def donation_ids(self) -> list[UUID]:
+        """Every donation that anybody knows of."""
+        known = dict.fromkeys(self.donations)
+        known.update(dict.fromkeys(self.donation_id(form) for form in self.crowd.forms))
+        return list(known)
+
+
+class Invariant(Struct, frozen=True):
+    """One thing that must hold. `look` gives what breaks it."""
+
+    number: int
+    sentence: str
+    look: Callable[[Evidence], Iterator[str]]
+
+
+MONEY: Final = frozenset({"SUBMITTED", "SETTLED", "DISPUTED"})
+NO_MONEY: Final = frozenset(
+    {"DECLINED", "NOT_SENT", "NOT_CHARGED", "VOIDED", "EXPIRED", "ABANDONED"}
+)
+UNDECIDED: Final = frozenset({"PREPARED", "DISPATCHED", "UNKNOWN"})
+MAY_BECOME_MONEY: Final = UNDECIDED | MONEY | {"REQUIRES_ACTION", "AUTHORIZED", "NEEDS_REVIEW"}
+PATHS: Final = {
+    "PREPARED": {"DISPATCHED", "ABANDONED"},
+    "DISPATCHED": {
+        "REQUIRES_ACTION", "AUTHORIZED", "SUBMITTED", "DECLINED", "NOT_SENT", "UNKNOWN",
+    },
+    "UNKNOWN": {
+        "REQUIRES_ACTION", "AUTHORIZED", "SUBMITTED", "SETTLED", "SETTLEMENT_FAILED", "VOIDED",
+        "DECLINED", "NOT_CHARGED", "NEEDS_REVIEW",
+    },
+    "SUBMITTED": {"SETTLED", "SETTLEMENT_FAILED", "VOIDED"},
+    "SETTLED": {"DISPUTED"},
+    "DISPUTED": {"SETTLED"},
+    "DECLINED": {"LATE_SUCCESS"},
+    "NOT_SENT": {"LATE_SUCCESS"},
+    "NOT_CHARGED": {"LATE_SUCCESS"},
+    "ABANDONED": {"LATE_SUCCESS"},
+    "VOIDED": {"LATE_SUCCESS"},
+    "LATE_SUCCESS": {"SUBMITTED", "VOIDED"},
+}  # fmt: skip
+"""The moves that the design allows, without those of parts that the simulation does not reach."""
+
+
+def breaches(evidence: Evidence) -> list[str]:
+    """Everything that does not hold."""
+    found = [
+        f"{invariant.number} {invariant.sentence}: {breach}"
+        for invariant in INVARIANTS
+        for breach in invariant.look(evidence)
+    ]
+    return [f"0 no error that nobody foresaw: {e}" for e in evidence.world.errors] + found
+
+
+def captured_once(evidence: Evidence) -> Iterator[str]:
+    for donation_id in evidence.donation_ids():
+        captured = [sale for sale in evidence.sales_of(donation_id) if sale.captured]
+        if len(captured) > 1:
+            yield f"{donation_id} was charged {len(captured)} times"
+
+
+def captured_is_ours(evidence: Evidence) -> Iterator[str]:
+    for sale in evidence.bank.sales.values():
+        if not sale.captured:
+            continue
+        attempt = evidence.attempt_by_order.get(sale.order_id)
+        if attempt is None:
+            yield f"order {sale.order_id} is nobody's"
+        elif attempt.state not in MONEY:
+            yield f"order {sale.order_id} is {attempt.state} here"
+        elif attempt.gateway_transaction_id != sale.transaction_id:
+            yield f"order {sale.order_id} names another transaction"
+        elif (attempt.amount_minor, attempt.currency) != (
+            sale.money.amount_minor,
+            sale.money.currency,
+        ):
+            yield f"order {sale.order_id} has another amount"
+
+
+def ours_is_captured(evidence: Evidence) -> Iterator[str]:
+    for attempt in evidence.attempts:
+        sales = evidence.bank.at(attempt.attempt_id.hex)
+        if attempt.state in MONEY and not any(sale.captured for sale in sales):
+            yield f"attempt {attempt.attempt_id} is {attempt.state} and was never charged"
+
+
+def acknowledged_survives(evidence: Evidence) -> Iterator[str]:
+    for telling in evidence.crowd.heard:
+        if telling.word == "nothing":
+            continue
+        donation_id = evidence.donation_id(telling.form)
+        if donation_id not in evidence.donations:
+            yield f"form {telling.form.number} was told {telling.word} and is not there"
+        elif telling.reply.donation_id != str(donation_id):
+            yield f"form {telling.form.number} was told of another donation"
+
+
+def stamped_before_sent(evidence: Evidence) -> Iterator[str]:
+    """A stamp was committed before the request came in, by the node that sent it."""
+    stamps = {}
+    for change in evidence.store.changes("payment_attempt"):
+        if change.old is None:
+            stamps[change.new.attempt_id.hex] = change
+    for arrival in evidence.bank.arrivals:
+        stamp = stamps.get(arrival.order_id)
+        if stamp is None:
+            yield f"order {arrival.order_id} was sent and never stamped"
+        elif stamp.at_ms > arrival.at_ms:
+            yield f"order {arrival.order_id} was sent before it was stamped"
+        elif stamp.place is not arrival.place:
+            yield f"order {arrival.order_id} was stamped by {stamp.place}, sent by {arrival.place}"
+
+
+def one_live_attempt(evidence: Evidence) -> Iterator[str]:
+    """At every moment, recomputed from the history."""
+    live: dict[UUID, set[UUID]] = defaultdict(set)
+    for change in evidence.store.changes("payment_attempt"):
+        row = change.new
+        if row.state in MAY_BECOME_MONEY:
+            live[row.payable_id].add(row.attempt_id)
+        else:
+            live[row.payable_id].discard(row.attempt_id)
+        if len(live[row.payable_id]) > 1:
+            yield f"{row.payable_id} had {len(live[row.payable_id])} live attempts"
+
+
+def one_for_each_key(evidence: Evidence) -> Iterator[str]:
+    """And every final answer to a key is the same bytes."""
+    for form_key, tellings in _by(evidence.crowd.heard, lambda t: t.form.key).items():
+        finals = {
+            t.reply.body for t in tellings if t.reply.view is None and t.reply.status in {201, 402}
+        }
+        if len(finals) > 1:
+            yield f"key {form_key} had {len(finals)} different final answers"
+
+
+def told_is_true(evidence: Evidence) -> Iterator[str]:
+    for telling in evidence.crowd.heard:
+        sales = evidence.sales_of(evidence.donation_id(telling.form))
+        who = f"form {telling.form.number} at {telling.heard_at:.1f} s"
+        if telling.word == "paid":
+            if not any(s.transaction_id == telling.transaction_id and s.captured for s in sales):
+                yield f"{who} was told paid by {telling.transaction_id}, which is not so"
+            elif not any((s.landed_at or 0) <= telling.heard_at for s in sales if s.captured):
+                yield f"{who} was told paid before it was"
+        if telling.word == "not_paid" and any(s.captured for s in sales):
+            yield f"{who} was told not charged, and is"
+
+
+def doubt_ends(evidence: Evidence) -> Iterator[str]:
+    for attempt in evidence.attempts:
+        if attempt.state in UNDECIDED or attempt.state == "NEEDS_REVIEW":
+            yield f"attempt {attempt.attempt_id} is still {attempt.state}"
+
+
+def history_is_a_path(evidence: Evidence) -> Iterator[str]:
+    for change in evidence.store.changes("payment_attempt"):
+        old, new = change.old, change.new
+        if new is None:
+            yield f"attempt {old.attempt_id} was deleted"
+        elif old is None:
+            if new.state not in {"PREPARED", "DISPATCHED"}:
+                yield f"attempt {new.attempt_id} began as {new.state}"
+        elif old.state != new.state and new.state not in PATHS.get(old.state, set()):
+            yield f"attempt {new.attempt_id} went from {old.state} to {new.state}"
+
+
+def stale_changes_nothing(evidence: Evidence) -> Iterator[str]:
+    """Only the process that holds the lease moves an attempt, and versions count up."""
+    holder: dict[UUID, Any] = {}
+    for change in evidence.store.changes("payment_attempt"):
+        old, new = change.old, change.new
+        if old is not None:
+            if new.version != old.version + 1 or new.lease_epoch < old.lease_epoch:
+                yield f"attempt {new.attempt_id} went from version {old.version} to {new.version}"
+            if new.lease_epoch == old.lease_epoch and holder[new.attempt_id] is not change.place:
+                yield (
+                    f"attempt {new.attempt_id} was moved to {new.state} by {change.place}; "
+                    f"{holder[new.attempt_id]} held it"
+                )
+        holder[new.attempt_id] = change.place
+
+
+def books_balance(evidence: Evidence) -> Iterator[str]:
+    sums: dict[object, int] = defaultdict(int)
+    for entry in evidence.store.schema.entry.rows.values():
+        sums[entry.transfer_id, entry.currency] += entry.amount_minor
+    for transfer, total in sums.items():
+        if total:
+            yield f"transfer {transfer} sums to {total}"
+    for change in evidence.store.changes("ledger_entry"):
+        if change.old is not None:
+            yield f"entry {change.key} was changed"
+
+
+def books_are_the_gateways(evidence: Evidence) -> Iterator[str]:
+    income: dict[str, int] = defaultdict(int)
+    for entry in evidence.store.schema.entry.rows.values():
+        income[entry.account] += entry.amount_minor
+    taken: dict[str, int] = defaultdict(int)
+    for sale in evidence.bank.sales.values():
+        attempt = evidence.attempt_by_order.get(sale.order_id)
+        donation = evidence.donations.get(attempt.payable_id) if attempt else None
+        if sale.captured and donation is not None:
+            taken["gateway_receivable:sandbox"] += sale.money.amount_minor
+            taken[f"charity_income:{donation.charity_id}"] -= sale.money.amount_minor
+    for account in {**income, **taken}:
+        if income[account] != taken[account]:
+            yield f"{account} stands at {income[account]}, the gateway says {taken[account]}"
+
+
+def told_once(evidence: Evidence) -> Iterator[str]:
+    """Each paid donation has one event that says so, each refusal one."""
+    kinds: dict[UUID, list[str]] = defaultdict(list)
+    for event in evidence.store.schema.event.rows.values():
+        kinds[event.donation_id].append(event.kind)
+    for donation_id, attempts in evidence.attempts_of.items():
+        paid = sum(attempt.state in MONEY for attempt in attempts)
+        if kinds[donation_id].count("donation.paid") != paid:
+            yield f"{donation_id}: {kinds[donation_id]}, paid {paid} times"
+
+
+def never_older(evidence: Evidence) -> Iterator[str]:
+    """What is asked after something was heard is never answered with less."""
+    for number, tellings in _by(evidence.crowd.heard, lambda t: t.form.key).items():
+        for later in tellings:
+            if later.word != "processing":
+                continue
+            for earlier in tellings:
+                if earlier.heard_at <= later.asked_at and earlier.word in {"paid", "not_paid"}:
+                    yield f"key {number} was told {earlier.word}, then processing"
+
+
+def refused_changes_nothing(evidence: Evidence) -> Iterator[str]:
+    """A request that was answered 503 or 429 sent nothing to the gateway, then or later."""
+    refused = {t.reply.request for t in evidence.crowd.heard if t.reply.status in {503, 429}}
+    for arrival in evidence.bank.arrivals:
+        if arrival.request in refused:
+            yield f"request {arrival.request} was refused, and sent {arrival.order_id}"
+
+
+def asked_before_a_second(evidence: Evidence) -> Iterator[str]:
+    """Of two gifts alike the second was confirmed, unless the first was decided or long ago."""
+    begun: dict[UUID, Any] = {}
+    states: dict[UUID, str] = {}
+    donations = evidence.donations
+    confirmed = {
+        evidence.donation_id(form)
+        for _, form in evidence.crowd.posts
+        if form.gift.confirm_duplicate
+    }
+    for change in evidence.store.changes("payment_attempt"):
+        row = change.new
+        if change.old is None and row.payable_id not in confirmed:
+            mine = donations[row.payable_id]
+            for other_id, state in states.items():
+                other = donations[other_id]
+                alike = (
+                    other_id != row.payable_id
+                    and other.donor_id == mine.donor_id
+                    and other.charity_id == mine.charity_id
+                    and other.amount_minor == mine.amount_minor
+                )
+                recent = other.created_ms > change.at_ms - 590_000
+                if alike and (state in UNDECIDED or (recent and state in MAY_BECOME_MONEY)):
+                    yield f"{row.payable_id} began while {other_id}, just like it, was {state}"
+        begun.setdefault(row.payable_id, change)
+        states[row.payable_id] = row.state
+
+
+INVARIANTS: Final = (
+    Invariant(1, "at most one captured transaction for a donation", captured_once),
+    Invariant(2, "no captured transaction without a donation", captured_is_ours),
+    Invariant(2, "nothing counts as captured that was not", ours_is_captured),
+    Invariant(3, "every acknowledged donation survives", acknowledged_survives),
+    Invariant(4, "nothing reached the gateway without a surviving stamp", stamped_before_sent),
+    Invariant(5, "at most one live attempt", one_live_attempt),
+    Invariant(6, "one donation and one final answer for a key", one_for_each_key),
+    Invariant(6, "a second gift just alike was asked about", asked_before_a_second),
+    Invariant(7, "told is true", told_is_true),
+    Invariant(8, "after the faults stop every doubt ends", doubt_ends),
+    Invariant(9, "every history is a path of the transition table", history_is_a_path),
+    Invariant(10, "the ledger sums to zero and is append-only", books_balance),
+    Invariant(11, "the ledger is the gateway's", books_are_the_gateways),
+    Invariant(12, "each payment is told once", told_once),
+    Invariant(14, "a donor never sees an older state", never_older),
+    Invariant(15, "stale leases change nothing", stale_changes_nothing),
+    Invariant(18, "a refusal never follows a change", refused_changes_nothing),
+)
+
+
+def _by(tellings: Sequence[Telling], key: Callable[[Telling], str]) -> dict[str, list[Telling]]:
+    found: dict[str, list[Telling]] = defaultdict(list)
+    for telling in tellings:
+        found[key(telling)].append(telling)
+    return found
+
+
+def seconds(at_ms: int) -> float:
+    """Seconds since the run began."""
+    return (at_ms - BEGAN_MS) / 1000
