@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal
 
@@ -79,11 +80,13 @@ def parse(hop: str) -> Address | None:
     return address
 
 
+@lru_cache(maxsize=10_000)
 def network_of(address: str) -> str:
     """Whom an address counts as: itself, or the /64 that one IPv6 subscriber holds."""
     return _within(address, ipv4=32, ipv6=64)
 
 
+@lru_cache(maxsize=10_000)
 def neighbourhood_of(address: str) -> str:
     """The wider network of an address: /24, or the /48 that one IPv6 site holds."""
     return _within(address, ipv4=24, ipv6=48)
