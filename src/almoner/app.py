@@ -20,17 +20,22 @@ from almoner.payments import api as payments_api
 from almoner.platform import probes
 from almoner.platform.http import EXCEPTION_HANDLERS
 from almoner.platform.metrics import measured
-from almoner.platform.openapi import Bodies, openapi_handler
+from almoner.platform.openapi import openapi_handler
 from almoner.web.head import HeadAsGet
 from almoner.web.open_requests import OpenRequests
 from almoner.web.spa import DIST, read_files, spa_handler
 
-BODIES: Final[Bodies] = {**donations_api.BODIES, **payments_api.BODIES}
+DESCRIBED: Final = donations_api.DESCRIBED | charities_api.DESCRIBED | payments_api.DESCRIBED
 
 
 def create_web(web: Web) -> Application:
     """The public application, with the charity list's short way in front."""
-    bounded = OpenRequests(create_routes(web), requests=web.requests, gifts=web.gift_requests)
+    bounded = OpenRequests(
+        create_routes(web),
+        requests=web.requests,
+        gifts=web.gift_requests,
+        webhooks=web.webhook_requests,
+    )
     return HeadAsGet(HotList(bounded, web.catalogue))
 
 
@@ -64,7 +69,7 @@ def _create(parts: Base, handlers: Sequence[ControllerRouterHandler]) -> Litesta
             await parts.close()
 
     return Litestar(
-        route_handlers=[*handlers, openapi_handler(BODIES)],
+        route_handlers=[*handlers, openapi_handler(DESCRIBED)],
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
         middleware=[measured],

@@ -90,6 +90,7 @@ class Web(Base):
         self.probes.journal = self.kept.journal
         self.donations = self._donations_api()
         self.requests = Lane("requests", at_work_max=capacity.requests_max)
+        self.webhook_requests = Lane("webhook requests", at_work_max=capacity.webhooks_max)
         self.gift_requests = Lane(
             "gift requests",
             at_work_max=capacity.gifts_max + capacity.gifts_waiting_max + capacity.requests_max,
@@ -132,7 +133,12 @@ class Web(Base):
         """Write down how full everything is, for the metrics."""
         self.pools.report()
         self.giving.report()
-        for part in (self.requests, self.gift_requests, self.streams):
+        for part in (
+            self.requests,
+            self.gift_requests,
+            self.webhook_requests,
+            self.streams,
+        ):
             part.report()
         for batcher in (self._intents, self._settlements):
             batcher.report()

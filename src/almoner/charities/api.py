@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -10,11 +10,19 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, PathParameter, QueryParameter
 
 from almoner.charities.answers import Answer, CatalogueReader
+from almoner.charities.categories import CATEGORIES
 from almoner.charities.errors import NoSuchCharity
 from almoner.charities.pictures import Pictures
-from almoner.charities.schemas import CharityItem, CharityPage, language
+from almoner.charities.schemas import (
+    LANGUAGES,
+    QUERY_LENGTH_MAX,
+    CharityItem,
+    CharityPage,
+    language,
+)
 from almoner.platform.errors import FieldError, Invalid
 from almoner.platform.http import PROBLEM_MEDIA_TYPE
+from almoner.platform.openapi import Described
 
 Text = str | None
 AnyRequest = Request[Any, Any, Any]
@@ -32,6 +40,18 @@ _REFUSED = {
     503: _told("Neither the database nor any copy can be had."),
 }
 _MISSING = {404: _told("There is no such charity.")}
+
+DESCRIBED: Final = Described(
+    parameters={
+        ("/charities", "get", "q"): {"maxLength": QUERY_LENGTH_MAX},
+        ("/charities", "get", "category"): {"enum": list(CATEGORIES)},
+        ("/charities", "get", "country"): {"pattern": "^[A-Za-z]{2}$"},
+        ("/charities", "get", "limit"): {"type": "integer", "minimum": 1, "maximum": 100},
+        ("/charities", "get", "lang"): {"enum": list(LANGUAGES)},
+        ("/charities/{reference}", "get", "lang"): {"enum": list(LANGUAGES)},
+    }
+)
+"""What the framework cannot see."""
 
 
 def routes(reader: CatalogueReader, pictures: Pictures) -> list[HTTPRouteHandler]:

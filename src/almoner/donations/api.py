@@ -51,10 +51,11 @@ from almoner.platform.http import PROBLEM_MEDIA_TYPE, AnyRequest, ClientAddress
 from almoner.platform.ids import IdDeriver, Tokens
 from almoner.platform.limits import TooMany
 from almoner.platform.metrics import GIFTS
-from almoner.platform.openapi import Bodies, problem_answer
+from almoner.platform.openapi import Described, problem_answer
 
 BODY_BYTES_MAX: Final = 64 * 1024
 BODY_SECONDS_MAX: Final = 15
+SHOW: Final = "showDonation"
 
 
 class DonationsApi(Struct, frozen=True):
@@ -182,7 +183,15 @@ def routes(api: DonationsApi) -> Router:
             problem.headers = {**await _standing(api, address, problem), **problem.headers}
             raise
 
-    @get("/donations/{donation_id:uuid}", summary="See a donation")
+    @get(
+        "/donations/{donation_id:uuid}",
+        summary="See a donation",
+        operation_id=SHOW,
+        responses={
+            404: problem_answer("No such donation, or not your token."),
+            503: problem_answer("Nobody can be asked now: neither found nor not found."),
+        },
+    )
     async def show_donation(
         donation_id: FromPath[UUID],
         authorization: Annotated[
@@ -198,7 +207,18 @@ def routes(api: DonationsApi) -> Router:
             await _shown(api, donation_id), headers={"Cache-Control": "private, no-store"}
         )
 
-    @put("/donations/{donation_id:uuid}", summary="Report an outcome (our own services)")
+    @put(
+        "/donations/{donation_id:uuid}",
+        summary="Report an outcome (our own services)",
+        responses={
+            400: problem_answer("The body cannot be read."),
+            401: problem_answer("Not one of our own services."),
+            404: problem_answer("No such donation."),
+            409: problem_answer("The report does not fit the donation."),
+            413: problem_answer("The body is too large."),
+            422: problem_answer("A field cannot be used."),
+        },
+    )
     async def report_outcome(request: AnyRequest, donation_id: FromPath[UUID]) -> DonationView:
         """Report what the payments service saw. Idempotent; only allowed transitions."""
         api.service.check(request.headers.get("authorization"))
@@ -370,8 +390,30 @@ def _response(answer: Answer, headers: dict[str, str]) -> Response[bytes]:
 _TOLD: Final = {201: "paid", 202: "processing", 402: "not_paid"}
 
 
-BODIES: Final[Bodies] = {
+_BODIES: Final[dict[tuple[str, str], Any]] = {
     ("/donations", "post"): GIVE_BODY,
     ("/donations/{donation_id}", "put"): OutcomeReport,
 }
-"""What is sent to the calls that read their bodies by hand."""
+_SEE_IT: Final = {
+    "show": {
+        "operationId": SHOW,
+        "description": "See what became of it.",
+        "parameters": {
+            "path.donation_id": "$response.body#/donation_id",
+            "header.Authorization": "Bearer {$response.body#/read_token}",
+        },
+    }
+}
+DESCRIBED: Final = Described(
+    bodies=_BODIES,
+    parameters={
+        ("/donations", "post", "Idempotency-Key"): {
+            "minLength": 20,
+            "maxLength": 255,
+            "pattern": "^[!-~]+$",
+        },
+        ("/donations/{donation_id}/events", "get", "Last-Event-ID"): {"pattern": "^[0-9]+$"},
+    },
+    links={("/donations", "post", status): _SEE_IT for status in ("201", "202", "402")},
+)
+"""What the framework cannot see."""

@@ -6,7 +6,6 @@ import asyncio
 from typing import Final
 
 from litestar import Router, post
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 from msgspec import Struct
 
@@ -16,9 +15,9 @@ from almoner.payments.process import ProcessRequest, process, read_request
 from almoner.payments.webhooks.receive import BYTES_MAX, Webhooks
 from almoner.platform.credentials import ServiceCredential
 from almoner.platform.db import Database
-from almoner.platform.errors import Problem, ProblemView
-from almoner.platform.http import PROBLEM_MEDIA_TYPE, AnyRequest
-from almoner.platform.openapi import Bodies
+from almoner.platform.errors import Problem
+from almoner.platform.http import AnyRequest
+from almoner.platform.openapi import Described, problem_answer
 
 BODY_SECONDS_MAX: Final = 15
 
@@ -32,13 +31,15 @@ class PaymentsApi(Struct, frozen=True):
     webhooks: Webhooks
 
 
-BODIES: Final[Bodies] = {
-    ("/payment/process", "post"): ProcessRequest,
-    ("/webhooks/{gateway}", "post"): {
-        "schema": {"type": "object", "description": "As the gateway makes it; signed as a whole."}
-    },
-}
-"""What is sent to the calls that read their bodies by hand."""
+DESCRIBED: Final = Described(
+    bodies={
+        ("/payment/process", "post"): ProcessRequest,
+        ("/webhooks/{gateway}", "post"): {
+            "schema": {"description": "As the gateway makes it; signed as a whole."}
+        },
+    }
+)
+"""What the framework cannot see."""
 
 
 def routes(api: PaymentsApi) -> list[Router]:
@@ -49,7 +50,19 @@ def routes(api: PaymentsApi) -> list[Router]:
 def _process_routes(api: PaymentsApi) -> Router:
     """Between our own services. Never public."""
 
-    @post("/process", summary="Charge one attempt (our own services)", status_code=200)
+    @post(
+        "/process",
+        summary="Charge one attempt (our own services)",
+        status_code=200,
+        responses={
+            400: problem_answer("The body cannot be read."),
+            401: problem_answer("Not one of our own services."),
+            404: problem_answer("No such attempt; nothing was sent."),
+            413: problem_answer("The body is too large."),
+            422: problem_answer("A field cannot be used, or the attempt is for another sum."),
+            503: problem_answer("Nothing was sent; come again after Retry-After."),
+        },
+    )
     async def process_payment(request: AnyRequest) -> Observation:
         """Charge an attempt that was stamped before, or tell what was observed of it.
 
@@ -62,12 +75,6 @@ def _process_routes(api: PaymentsApi) -> Router:
     return Router(path="/payment", route_handlers=[process_payment], tags=["payments"])
 
 
-def _problem(description: str) -> ResponseSpec:
-    return ResponseSpec(
-        ProblemView, description=description, media_type=PROBLEM_MEDIA_TYPE, generate_examples=False
-    )
-
-
 def _webhook_routes(webhooks: Webhooks) -> Router:
     """For gateways alone, who prove themselves by a signature."""
 
@@ -77,11 +84,11 @@ def _webhook_routes(webhooks: Webhooks) -> Router:
         status_code=204,
         request_max_body_size=BYTES_MAX,
         responses={
-            400: _problem("The signature is not the gateway's. Nothing was stored."),
-            404: _problem("No such gateway is in use."),
-            408: _problem("The body did not come in time."),
-            413: _problem("The body is larger than 256 KiB."),
-            503: _problem("It could not be stored; send it again."),
+            400: problem_answer("The signature is not the gateway's. Nothing was stored."),
+            404: problem_answer("No such gateway is in use."),
+            408: problem_answer("The body did not come in time."),
+            413: problem_answer("The body is larger than 256 KiB."),
+            503: problem_answer("It could not be stored; send it again."),
         },
     )
     async def take_webhook(request: AnyRequest, gateway: FromPath[str]) -> None:

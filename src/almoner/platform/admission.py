@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from almoner.platform.errors import Overloaded
 from almoner.platform.metrics import LANE_AT_WORK, LANE_SHED, LANE_WAITING
+
+NEVER_REFUSED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths that are answered however full everything is: whoever watches us must see us then."""
 
 
 class Lane:

@@ -12,8 +12,13 @@ class Capacity(Struct, frozen=True):
 
     requests_max: Annotated[
         int,
-        Meta(description="Requests open at once, gifts and probes not counted.", ge=1, le=100_000),
+        Meta(
+            description="Requests open at once, beside gifts and webhooks.",
+            ge=1,
+            le=100_000,
+        ),
     ] = 2_000
+    webhooks_max: Annotated[int, Meta(description="Webhooks open at once.", ge=1, le=100_000)] = 200
     gifts_max: Annotated[
         int,
         Meta(

@@ -1,25 +1,23 @@
 """Bound the number of open requests: what comes on top is answered at once, and costs nothing.
 
-It stands in front of everything that waits. Gifts are counted apart, so that nothing else can
-take their place; probes are never refused, because whoever watches us must see us then.
+It stands in front of everything that waits. Gifts and webhooks are counted apart, so that nothing
+else can take their place; probes are never refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from almoner.platform.admission import Lane
+from almoner.platform.admission import NEVER_REFUSED, Lane
 from almoner.platform.errors import Overloaded
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
-
-NEVER_REFUSED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class OpenRequests:
@@ -29,18 +27,20 @@ class OpenRequests:
     bound of all, where not even a key that was used before can be recognised.
     """
 
-    def __init__(self, application: Application, *, requests: Lane, gifts: Lane) -> None:
+    def __init__(
+        self, application: Application, *, requests: Lane, gifts: Lane, webhooks: Lane
+    ) -> None:
         self._application = application
         self._requests = requests
         self._gifts = gifts
+        self._webhooks = webhooks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse."""
         if scope["type"] != "http" or scope["path"] in NEVER_REFUSED:
             await self._application(scope, receive, send)
             return
-        is_gift = scope["method"] == "POST" and scope["path"] == "/donations"
-        lane = self._gifts if is_gift else self._requests
+        lane = self._lane_of(scope)
         try:
             await lane.enter()
         except Overloaded as refusal:
@@ -50,6 +50,11 @@ class OpenRequests:
             await self._application(scope, receive, send)
         finally:
             lane.leave()
+
+    def _lane_of(self, scope: Scope) -> Lane:
+        if scope["path"] == "/donations" and scope["method"] == "POST":
+            return self._gifts
+        return self._webhooks if scope["path"].startswith("/webhooks/") else self._requests
 
 
 async def _refuse(refusal: Overloaded, send: Send) -> None:
