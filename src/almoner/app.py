@@ -16,6 +16,7 @@ from almoner.bootstrap import Base, Payments, Web
 from almoner.charities import api as charities_api
 from almoner.charities.hot import Application, HotList
 from almoner.donations import api as donations_api
+from almoner.donations import described
 from almoner.payments import api as payments_api
 from almoner.platform import probes
 from almoner.platform.http import EXCEPTION_HANDLERS
@@ -25,7 +26,7 @@ from almoner.web.head import HeadAsGet
 from almoner.web.open_requests import OpenRequests
 from almoner.web.spa import DIST, read_files, spa_handler
 
-DESCRIBED: Final = donations_api.DESCRIBED | charities_api.DESCRIBED | payments_api.DESCRIBED
+DESCRIBED: Final = described.DESCRIBED | charities_api.DESCRIBED | payments_api.DESCRIBED
 
 
 def create_web(web: Web) -> Application:

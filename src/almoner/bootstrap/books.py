@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from almoner.bootstrap.base import Base
 from almoner.bootstrap.gateways import make_gateway
@@ -15,12 +16,14 @@ from almoner.operations.match_books import BooksMatch, Rhythm
 from almoner.payments.due.look_again import look_again
 from almoner.payments.gateways.sandbox.gateway import SandboxGateway
 from almoner.payments.gateways.sandbox.read_report import read_report
-from almoner.platform.db import Writer
+from almoner.platform.db import Database, Writer
 from almoner.platform.loops import Loop
 from almoner.platform.settings import Settings
 
 _DUE_EVERY_S = 20.0
 _LONG_S = 6 * 3_600
+_SLOW_MS: Final = 3_600_000
+"""How long one statement of the match may take: it reads whole tables."""
 
 
 class Books:
@@ -29,17 +32,26 @@ class Books:
     def __init__(self, base: Base, gateway: SandboxGateway, settling: Settling) -> None:
         given = base.settings.books
         self.gateway = gateway
+        self._slow = Database(base.settings.servers.database_url, size=2, busy_ms=_SLOW_MS)
         self._seal_s = given.ledger_seal_s
         self.sealer = Sealer(base.database)
         again = partial(look_again, base.database)
         self.settlement = SettlementImport(base.database, base.ids, settling.settle, again)
         self.match = BooksMatch(
-            base.database,
+            self._slow,
             gateway,
             self.settlement,
             again,
             Rhythm(given.settlement_import_minutes, given.match_hours, given.payout_days_max),
         )
+
+    async def open(self) -> None:
+        """Begin to connect."""
+        await self._slow.open()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._slow.close()
 
     def loops(self) -> list[Loop]:
         """Each at its own pace.
@@ -66,7 +78,7 @@ class Bookkeeping(Base):
     async def open(self) -> None:
         """See `Base.open`."""
         await super().open()
-        await self.start(self.gateway, self._writer, self._settlements)
+        await self.start(self.gateway, self._writer, self._settlements, self.books)
 
 
 def read_settlement_report(path: Path) -> list[Report]:

@@ -71,6 +71,7 @@ class Work(Base):
             self.changes,
             self._settlements,
             self.sandbox_webhooks,
+            self.books,
             self.monitoring,
         )
 

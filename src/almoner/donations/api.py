@@ -14,6 +14,7 @@ from msgspec import Struct
 from almoner.charities.choose import CharityChooser
 from almoner.donations.answer import ACCEPTED, Answer
 from almoner.donations.config import PublicConfig
+from almoner.donations.described import SHOW
 from almoner.donations.errors import (
     ChallengeNeeded,
     KeptElsewhere,
@@ -32,11 +33,10 @@ from almoner.donations.form import (
 )
 from almoner.donations.gift import Gift
 from almoner.donations.give import Giving
-from almoner.donations.give_body import GIVE_BODY
 from almoner.donations.guard import Caller, Guard
 from almoner.donations.keep import Keeping
 from almoner.donations.keys import FormTokens, RequestKey, read_key
-from almoner.donations.report import OutcomeReport, read_report, report
+from almoner.donations.report import read_report, report
 from almoner.donations.schemas import GiftNotPaid, GiftPaid, GiftProcessing
 from almoner.donations.settle import Settling
 from almoner.donations.show import DonationView, check_token, show, show_kept
@@ -51,11 +51,10 @@ from almoner.platform.http import PROBLEM_MEDIA_TYPE, AnyRequest, ClientAddress
 from almoner.platform.ids import IdDeriver, Tokens
 from almoner.platform.limits import TooMany
 from almoner.platform.metrics import GIFTS
-from almoner.platform.openapi import Described, problem_answer
+from almoner.platform.openapi import problem_answer
 
 BODY_BYTES_MAX: Final = 64 * 1024
 BODY_SECONDS_MAX: Final = 15
-SHOW: Final = "showDonation"
 
 
 class DonationsApi(Struct, frozen=True):
@@ -388,32 +387,3 @@ def _response(answer: Answer, headers: dict[str, str]) -> Response[bytes]:
 
 
 _TOLD: Final = {201: "paid", 202: "processing", 402: "not_paid"}
-
-
-_BODIES: Final[dict[tuple[str, str], Any]] = {
-    ("/donations", "post"): GIVE_BODY,
-    ("/donations/{donation_id}", "put"): OutcomeReport,
-}
-_SEE_IT: Final = {
-    "show": {
-        "operationId": SHOW,
-        "description": "See what became of it.",
-        "parameters": {
-            "path.donation_id": "$response.body#/donation_id",
-            "header.Authorization": "Bearer {$response.body#/read_token}",
-        },
-    }
-}
-DESCRIBED: Final = Described(
-    bodies=_BODIES,
-    parameters={
-        ("/donations", "post", "Idempotency-Key"): {
-            "minLength": 20,
-            "maxLength": 255,
-            "pattern": "^[!-~]+$",
-        },
-        ("/donations/{donation_id}/events", "get", "Last-Event-ID"): {"pattern": "^[0-9]+$"},
-    },
-    links={("/donations", "post", status): _SEE_IT for status in ("201", "202", "402")},
-)
-"""What the framework cannot see."""

@@ -25,6 +25,8 @@ TRIES_MAX: Final = 10
 _BACK_OFF_MAX_MS: Final = 3_600_000
 _ILL_AFTER: Final = 3
 _REST_MAX_S: Final = 60.0
+_ONE_BY_ONE_S: Final = 20.0
+"""What is not handled by then comes with the next step: no transaction stays open for long."""
 
 
 class Patience(Struct, frozen=True):
@@ -92,9 +94,12 @@ class Deliverer:
         done: list[Delivery] = []
         failures: list[Failure] = []
         held_back = set()
+        until_s = monotonic_s() + _ONE_BY_ONE_S
         for delivery in due:
             if delivery.event.donation_id in held_back:
                 continue
+            if monotonic_s() > until_s:
+                break
             error = await self._handle(connection, [delivery])
             if error is None:
                 done.append(delivery)

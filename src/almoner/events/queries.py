@@ -111,17 +111,20 @@ async def subscribe(
 async def deliver_the_past(
     connection: Connection, consumer: str, kinds: Sequence[str], at_ms: int
 ) -> None:
-    """Deliver what was published before the consumer came."""
-    await connection.execute(
-        """
-        INSERT INTO delivery (consumer, event_id, donor_id, donation_id, number, next_at)
-        SELECT %s, event_id, donor_id, donation_id, coalesce(number, 0),
-               to_timestamp(%s / 1000::float8)
-        FROM event WHERE kind = ANY (%s::text[]) AND published_at IS NOT NULL
-        ON CONFLICT DO NOTHING
-        """,
-        (consumer, at_ms, arrays.texts(kinds)),
-    )
+    """Deliver what was published before the consumer came, a partition at a time."""
+    for shard in range(SHARDS):
+        await connection.execute(
+            _statement(
+                f"""
+                INSERT INTO delivery (consumer, event_id, donor_id, donation_id, number, next_at)
+                SELECT %s, event_id, donor_id, donation_id, coalesce(number, 0),
+                       to_timestamp(%s / 1000::float8)
+                FROM event_{shard} WHERE kind = ANY (%s::text[]) AND published_at IS NOT NULL
+                ON CONFLICT DO NOTHING
+                """
+            ),
+            (consumer, at_ms, arrays.texts(kinds)),
+        )
 
 
 async def shards_with_unpublished(database: Database) -> list[int]:
