@@ -9,8 +9,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from almoner.platform.db import DatabaseAway
 from support.donor import Donor
-from support.installation import Installations, NewDatabase
+from support.installation import Installation, Installations, NewDatabase
 from support.proxy import Wire
 
 
@@ -141,6 +142,47 @@ async def test_a_stamp_that_was_committed_and_never_sent_is_withdrawn(
     states = await almoner.database.fetch_all("SELECT state FROM payment_attempt ORDER BY number")
     assert [row["state"] for row in states] == ["NOT_SENT", "SUBMITTED"]
     assert len(await almoner.charged()) == 1
+
+
+async def test_a_second_attempt_that_was_committed_and_never_sent_is_withdrawn_too(
+    wire: Wire, installation: Installations
+) -> None:
+    """The same once more, for the attempt that followed the withdrawn one: whichever number the
+    stamp got, its request owns it. The third attempt pays."""
+    almoner = await installation(database_url=wire.url, database_wait_ms=200)
+    donor, key = Donor(almoner), str(uuid4())
+
+    for times in (1, 2):
+        wire.lose_commits(1)
+        wire.commit_lost.clear()
+        told = asyncio.create_task(donor.gives(key=key, email="patient@example.com"))
+        await wire.commit_lost.wait()
+        wire.cut()
+        assert (await told).status_code == 503
+        wire.mend()
+        await until_withdrawn(almoner, times)
+    back = await until_paid(donor, key)
+
+    assert back.status_code == 201
+    states = await almoner.database.fetch_all("SELECT state FROM payment_attempt ORDER BY number")
+    assert [row["state"] for row in states] == ["NOT_SENT", "NOT_SENT", "SUBMITTED"]
+    assert len(await almoner.charged()) == 1
+
+
+async def until_withdrawn(almoner: Installation, times: int) -> None:
+    """Wait until so many attempts are withdrawn."""
+    count = "SELECT count(*) FROM payment_attempt WHERE state = 'NOT_SENT'"
+    async with asyncio.timeout(20):
+        while await _value(almoner, count) != times:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.1)
+
+
+async def _value(almoner: Installation, sql: str) -> object:
+    """The value, or nothing while the database is away."""
+    try:
+        return await almoner.value(sql)
+    except DatabaseAway:
+        return None
 
 
 async def test_a_repeated_request_never_withdraws_what_the_first_has_sent(

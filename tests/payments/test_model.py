@@ -43,10 +43,10 @@ EXPECTED: Final[dict[str, str]] = {
     "NEEDS_REVIEW":      "SSDFVNA.......",
     "REQUIRES_ACTION":   "SSDVVNA.......",
     "AUTHORIZED":        "SSDVVV........",
-    "SUBMITTED":         "..DFV!!...!!!!",
-    "SETTLED":           "..D!!!!...!!!!",
-    "DISPUTED":          ".T.!!!!...!!!!",
-    "LATE_SUCCESS":      "...VV!!...!!!!",
+    "SUBMITTED":         "..DFV!!.....!!",
+    "SETTLED":           "..D!!!!.....!!",
+    "DISPUTED":          ".T.!!!!.....!!",
+    "LATE_SUCCESS":      "...VV!!.....!!",
     "DECLINED":          "LLL...!.......",
     "NOT_SENT":          "LLL...!.......",
     "NOT_CHARGED":       "LLL...!.......",
@@ -177,6 +177,17 @@ def test_another_transaction_than_the_booked_one_moves_nothing_and_pages(
 
     assert judgement.surprise == "second_transaction"
     assert [o.state for o in judgement.outcomes] == [state]
+
+
+@pytest.mark.parametrize("seen", [Seen.VOIDED, Seen.DECLINED, Seen.SETTLEMENT_FAILED])
+def test_what_became_of_another_transaction_undoes_nothing(seen: Seen) -> None:
+    """A second transaction that was voided is not the one that pays the gift."""
+    attempt = attempt_in(S.SUBMITTED, age_ms=MINUTE_MS)
+
+    judgement = judge(attempt, Observation(seen, "sb2"), MissRules(), 0)
+
+    assert judgement.surprise == "another_transaction"
+    assert [o.state for o in judgement.outcomes] == [S.SUBMITTED]
 
 
 # Events that are moves of the database. One copy of a gift for each state and event.

@@ -22,7 +22,7 @@ from almoner.payments.latest import all_for, latest
 from almoner.payments.outcome import Outcome
 from almoner.payments.resolve import Follow
 from almoner.payments.returns.money_return import Reason
-from almoner.payments.returns.promise import promise
+from almoner.payments.returns.promise import is_promised, promise
 from almoner.platform.clock import now_ms
 from almoner.platform.db import Connection, Database
 from almoner.platform.ids import new_id
@@ -81,6 +81,8 @@ class LateMoney:
 
     async def _settle(self, attempt: AttemptRow) -> None:
         async with self._database.transaction() as connection:
+            if await is_promised(connection, attempt):
+                return  # decided: what is promised is never taken back
             decision = decide(await circumstances(connection, attempt))
             if decision != ADOPT and not await promise(
                 connection, attempt, attempt.gateway_transaction_id or "", decision

@@ -57,21 +57,25 @@ def judge(
     at_ms = now_ms()
     misses, surprise = attempt.misses, None
     if observation is None:
-        path, misses = _after_miss(attempt, at_ms, rules)
-        if attempt.state in CAPTURED:
-            surprise = "captured_here_only"
         seen = Observation(Seen.UNKNOWN, gateway_code="not_found")
+        path, misses = _after_miss(attempt, at_ms, rules)
+        if attempt.state in CAPTURED and not _may_lag(attempt, at_ms, rules):
+            surprise = "captured_here_only"
     else:
-        seen = _usable(attempt, observation)
-        found = path_of(attempt.state, seen.seen)
-        path = () if found is SURPRISE else found
-        surprise = f"seen_{seen.seen.lower()}" if found is SURPRISE else None
-        if seen.gateway_code == SECOND_TRANSACTION:
-            surprise = SECOND_TRANSACTION
-        if seen.seen is Seen.UNKNOWN:
-            path = _after_no_answer(attempt, at_ms, seen.gateway_code)
+        seen = _usable(observation)
+        path, surprise = _after_answer(attempt, seen, at_ms)
+        if surprise == SECOND_TRANSACTION:
+            seen = structs.replace(seen, gateway_code=SECOND_TRANSACTION)
     steps = path or (attempt.state,)
-    look = _Look(attempt, seen, started_ms, at_ms, misses, unasked=_unasked(seen, observation))
+    look = _Look(
+        attempt,
+        seen,
+        started_ms,
+        at_ms,
+        misses,
+        unasked=_unasked(seen, observation),
+        surprised=surprise is not None,
+    )
     outcomes = tuple(_outcome(look, state, number) for number, state in enumerate(steps))
     return Judgement(_scheduled_at_the_end(look, outcomes), surprise)
 
@@ -85,28 +89,33 @@ class _Look(Struct, frozen=True):
     at_ms: int
     misses: int
     unasked: bool
+    surprised: bool
 
 
 def _unasked(seen: Observation, observation: Observation | None) -> bool:
     return observation is not None and seen.gateway_code in NOT_ASKED
 
 
-def _usable(attempt: AttemptRow, observation: Observation) -> Observation:
-    """The observation, unless its transaction does not allow to believe it.
-
-    Money without a transaction cannot be booked. Another transaction than the one in the books is
-    a second capture: it changes nothing of the first, and goes to people.
-    """
-    if observation.seen not in _MONEY:
-        return observation
-    if observation.gateway_transaction_id is None:
+def _usable(observation: Observation) -> Observation:
+    """The observation, unless it tells of money without a transaction: that cannot be booked."""
+    if observation.seen in _MONEY and observation.gateway_transaction_id is None:
         return Observation(Seen.UNKNOWN, gateway_code="no_transaction")
-    booked = attempt.gateway_transaction_id if attempt.state in CAPTURED else None
-    if booked is not None and booked != observation.gateway_transaction_id:
-        return Observation(
-            Seen.SUBMITTED, observation.gateway_transaction_id, gateway_code=SECOND_TRANSACTION
-        )
     return observation
+
+
+def _after_answer(attempt: AttemptRow, seen: Observation, at_ms: int) -> tuple[Path, str | None]:
+    """The moves that an answer makes, and what of it is a surprise.
+
+    Another transaction than the one in the books changes nothing of the first: where it holds
+    money it is a second capture, which goes to people.
+    """
+    if seen.seen is Seen.UNKNOWN:
+        return _after_no_answer(attempt, at_ms, seen.gateway_code), None
+    booked = attempt.gateway_transaction_id if attempt.state in CAPTURED else None
+    if booked is not None and seen.gateway_transaction_id not in (None, booked):
+        return (), SECOND_TRANSACTION if seen.seen in _MONEY else "another_transaction"
+    found = path_of(attempt.state, seen.seen)
+    return ((), f"seen_{seen.seen.lower()}") if found is SURPRISE else (found, None)
 
 
 def _after_miss(attempt: AttemptRow, at_ms: int, rules: MissRules) -> tuple[Path, int]:
@@ -116,6 +125,11 @@ def _after_miss(attempt: AttemptRow, at_ms: int, rules: MissRules) -> tuple[Path
     if age_ms >= rules.second_ms and attempt.misses and attempt.state is State.UNKNOWN:
         return (State.NOT_CHARGED,), attempt.misses + 1
     return _in_doubt(attempt, age_ms), attempt.misses + (age_ms >= rules.first_ms)
+
+
+def _may_lag(attempt: AttemptRow, at_ms: int, rules: MissRules) -> bool:
+    """Whether a capture is so young that the gateway's index need not know it yet."""
+    return at_ms - (attempt.captured_ms or attempt.dispatched_ms) < rules.second_ms
 
 
 def _after_no_answer(attempt: AttemptRow, at_ms: int, code: str | None) -> Path:
@@ -172,7 +186,9 @@ def _next_ms(look: _Look, state: State) -> int | None:
     attempt = look.attempt
     if look.unasked and state is attempt.state:
         return not_asked_ms(look.at_ms)
-    no_answer = look.seen.seen is Seen.UNKNOWN and look.seen.gateway_code != "not_found"
+    no_answer = look.seen.seen is Seen.UNKNOWN and (
+        look.seen.gateway_code != "not_found" or (state in CAPTURED and not look.surprised)
+    )
     if no_answer and state is attempt.state and state not in IN_DOUBT:
         return no_answer_ms(look.at_ms)
     stood_ms = attempt.observed_ms if state is attempt.state else None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from almoner.payments.gateway import Forged, Notice
+from almoner.payments.gateway import Forged, Notice, Seen
 from almoner.payments.gateways.sandbox.sign import HEADER, derived_secret, read_notice, sign
 
 SECRET = derived_secret("a secret key for the tests of almoner")
@@ -26,7 +26,7 @@ def test_what_we_signed_is_read(name: str) -> None:
     """Names of headers have no case."""
     notice = read_notice(SECRET, BODY, {name: sign(SECRET, BODY, 1_767_225_600)})
 
-    assert notice == Notice("ev_1", "charge.settled", ("a", "b"))
+    assert notice == Notice("ev_1", "charge.settled", ("a", "b"), Seen.SETTLED)
 
 
 @pytest.mark.parametrize(

@@ -130,14 +130,15 @@ async def make_due(
 async def make_due_again(connection: Connection, attempts: Sequence[tuple[UUID, UUID]]) -> int:
     """Make attempts due now in whatever state; gives how many.
 
-    Leaves out those that are under way, not sent yet, or being looked at right now.
+    Leaves out those that are under way, not sent yet, or being looked at right now, and late money,
+    about which somebody decides anyway.
     """
     cursor = await connection.execute(
         """
         UPDATE payment_attempt AS a SET next_check_at = now()
         FROM unnest(%s::uuid[], %s::uuid[]) AS these (attempt_id, donor_id)
         WHERE a.attempt_id = these.attempt_id AND a.donor_id = these.donor_id
-          AND a.state NOT IN ('PREPARED', 'DISPATCHED')
+          AND a.state NOT IN ('PREPARED', 'DISPATCHED', 'LATE_SUCCESS')
           AND coalesce(a.looked_at <= now(), true)
         """,
         (

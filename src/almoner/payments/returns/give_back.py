@@ -82,12 +82,15 @@ class GivingBack:
         """Ask for what is due; gives how many there were."""
         async with self._database.transaction() as connection:
             due = await queries.lease(connection, now_ms() + LEASE_MS, limit)
-        for back in due:
-            try:
-                await self._ask(back)
-            except Exception:
-                log.exception("give_back_failed", attempt_id=str(back.attempt_id))
+        await asyncio.gather(*(self._give_back(back) for back in due))
         return len(due)
+
+    async def _give_back(self, back: MoneyReturn) -> None:
+        """One transaction. A fault in it must not keep the others from being given back."""
+        try:
+            await self._ask(back)
+        except Exception:
+            log.exception("give_back_failed", attempt_id=str(back.attempt_id))
 
     async def _ask(self, back: MoneyReturn) -> None:
         started_ms = now_ms()
@@ -158,4 +161,4 @@ class GivingBack:
 
 
 def _is_about(back: MoneyReturn, seen: Observation) -> bool:
-    return seen.gateway_transaction_id in (None, back.gateway_transaction_id)
+    return seen.gateway_transaction_id == back.gateway_transaction_id

@@ -17,6 +17,11 @@ from almoner.platform.db import Connection
 from almoner.platform.ids import new_id
 
 
+async def is_promised(connection: Connection, attempt: AttemptRow) -> bool:
+    """Whether anything of the attempt is promised back and not given back yet."""
+    return await queries.is_promised(connection, attempt.attempt_id)
+
+
 async def promise(
     connection: Connection, attempt: AttemptRow, transaction_id: str, reason: Reason
 ) -> bool:

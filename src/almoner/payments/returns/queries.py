@@ -53,6 +53,14 @@ async def count_done(connection: Connection, attempt_id: UUID) -> int:
     return int(row["done"]) if row else 0
 
 
+async def is_promised(connection: Connection, attempt_id: UUID) -> bool:
+    """Whether anything of an attempt is promised back and not given back yet."""
+    cursor = await connection.execute(
+        "SELECT FROM money_return WHERE attempt_id = %s AND done_at IS NULL", (attempt_id,)
+    )
+    return cursor.rowcount > 0
+
+
 async def lease(connection: Connection, until_ms: int, limit: int) -> list[MoneyReturn]:
     """Take what is due, for a while; `tries` counts this time."""
     cursor = await connection.execute(
