@@ -81,22 +81,48 @@ async def test_a_gift_is_kept_while_the_database_is_away_and_charged_once_when_i
 
 async def test_the_same_key_again_is_the_same_gift(wire: Wire, keeper: Installation) -> None:
     """While it is kept: 202 again and no second record; other content is refused; afterwards the
-    result."""
+    result. At the same instant the second request is told to ask again."""
     donor, key = Donor(keeper), str(uuid4())
     wire.cut()
 
-    told = await asyncio.gather(*(donor.gives(key=key, email=EMAIL) for _ in range(5)))
+    at_once = await asyncio.gather(*(donor.gives(key=key, email=EMAIL) for _ in range(5)))
+    told = [await donor.gives(key=key, email=EMAIL) for _ in range(3)]
     other = await donor.gives(key=key, email=EMAIL, amount="51.00")
+    wrong = await donor.gives(key=key, email=EMAIL, locale="xx")
     records = keeper.journal.sequence
     wire.mend()
     await keeper.until_drained()
     again = await donor.gives(key=key, email=EMAIL)
 
-    assert {answer.status_code for answer in told} == {202}
-    assert len({answer.content for answer in told}) == 1
+    assert {answer.status_code for answer in at_once} == {202, 409}
+    assert [answer.status_code for answer in (*told, wrong)] == [202] * 4
+    assert len({answer.content for answer in (*told, wrong)}) == 1
     assert (other.status_code, other.json()["code"]) == (422, "key_reused")
     assert records == 1
     assert again.status_code == 201
+    assert len(await keeper.charged()) == 2
+
+
+async def test_the_same_key_when_the_database_is_back_does_not_wait_for_the_drain(
+    wire: Wire, keeper: Installation
+) -> None:
+    """The donor asks again and is charged by that request; the drain finds nothing left to do.
+    Other content under the key is still refused."""
+    donor, key = Donor(keeper), str(uuid4())
+    wire.cut()
+    await donor.gives(key=key, email=EMAIL)
+    keeper.hold_drain()
+    wire.mend()
+    await until_away_ends(keeper)
+
+    other = await donor.gives(key=key, email=EMAIL, amount="51.00")
+    again = await donor.gives(key=key, email=EMAIL)
+    keeper.release_drain()
+    await keeper.until_drained()
+
+    assert (other.status_code, other.json()["code"]) == (422, "key_reused")
+    assert again.status_code == 201
+    assert await keeper.value("SELECT result FROM journal_drained") == "there_before"
     assert len(await keeper.charged()) == 2
 
 

@@ -26,6 +26,7 @@ from almoner.platform.loops import Loop, Looping
 
 _DRAIN_PAUSE_S = 0.2
 _TAKE_IN_RETRY_MS = 2_000
+_PROBE_PATIENCE_MS = 3_000
 
 
 class Kept:
@@ -36,7 +37,7 @@ class Kept:
 
     def __init__(self, base: Base, intents: Batcher[Intent, Intended]) -> None:
         settings = base.settings
-        self.writer = Writer(settings.servers.database_url)
+        self.writer = Writer(settings.servers.database_url, patience_ms=_PROBE_PATIENCE_MS)
         self.outage = Outage(self.writer)
         self.withdrawals = Withdrawals(base.database)
         self.segments = make_segments(base) if settings.journal.journal_dir else None

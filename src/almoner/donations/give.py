@@ -173,15 +173,17 @@ class Giving:
         Raises KeyReused when it was another gift, InFlight, DatabaseAway, or Overloaded.
         """
         donation_id = key.donation_id(self._ids)
-        if (kept := self._keeping.find(donation_id)) is not None:
-            if kept.fingerprint != fingerprint:
-                raise KeyReused
-            return processing(kept.facts, self._read_tokens)
+        kept = self._keeping.find(donation_id)
+        if kept is not None and kept.fingerprint != fingerprint:
+            raise KeyReused
+        told = None if kept is None else processing(kept.facts, self._read_tokens)
         if self._keeping.away:
-            raise DatabaseAway
+            if told is None:
+                raise DatabaseAway
+            return told
         found = await self._recalling.recall(donation_id)
         if found is None or _was_withdrawn(found.record, found.attempt):
-            return None
+            return told
         if not found.record.fits(fingerprint):
             raise KeyReused
         return self._answer_now(found.record, found.attempt, found.facts)

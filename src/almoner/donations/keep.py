@@ -90,14 +90,14 @@ class Keeping:
     async def write(self, intent: Intent) -> Intended | Kept:
         """Write a gift down.
 
+        One that is kept already goes through the database as soon as that is back: there the
+        donor learns what became of it, and the drain will find that there is nothing left to do.
         Raises KeyReused or PossibleDuplicate for what is kept already, DatabaseAway without a
         journal, JournalRefuses when that cannot take it, or Overloaded. After each of them nothing
         is charged for this request, also when its commit happened unseen.
         """
         if self._kept or self._under_way:
-            if intent.donation_id in self._kept or intent.donation_id in self._under_way:
-                return await self._keep(intent)
-            self._ask_about(intent)
+            await self._compare(intent)
         if self._outage.known and not await self._outage.over_within(KNOWN_AWAY_WAIT_S):
             return await self._keep(intent)
         try:
@@ -155,6 +155,14 @@ class Keeping:
         self._ask_about(intent)
         await self._append(self._journal, intent)
         return Kept(self._kept[intent.donation_id], intent.request_id)
+
+    async def _compare(self, intent: Intent) -> None:
+        """With what is kept: raise KeyReused, or PossibleDuplicate."""
+        first = await self._first(intent.donation_id)
+        if first is None:
+            self._ask_about(intent)
+        elif first.fingerprint != intent.fingerprint:
+            raise KeyReused
 
     async def _first(self, donation_id: UUID) -> KeptGift | None:
         """The gift that is kept under this key, or is just being written into the journal."""

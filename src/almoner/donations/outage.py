@@ -17,14 +17,14 @@ log = structlog.get_logger(__name__)
 
 PROBE_PAUSE_S: Final = 0.2
 PROBE_PAUSE_S_MAX: Final = 1.0
-PROBE_S_MAX: Final = 3.0
 
 
 class Outage:
     """Begins with the first gift that could not be written; ends with the first write that works.
 
     While it lasts a probe of its own asks, by a commit that must reach the disk: a server that
-    only answers, such as a standby or one without room, does not end it.
+    only answers, such as a standby or one without room, does not end it. The writer bounds how
+    long a probe may hang.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -80,9 +80,9 @@ class Outage:
         pause_s = PROBE_PAUSE_S
         while self.known:
             try:
-                async with asyncio.timeout(PROBE_S_MAX), self._writer.transaction() as connection:
+                async with self._writer.transaction() as connection:
                     await queries.probe_commit(connection)
-            except (Unavailable, TimeoutError):
+            except Unavailable:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 1.5, PROBE_PAUSE_S_MAX)
             except Exception:
