@@ -29,7 +29,9 @@ log = structlog.get_logger(__name__)
 _PREFIX: Final = "almoner:{limits}"
 """One hash slot for all of it, because one script call touches many keys."""
 
-_SEEN_MS: Final = 86_400_000
+_SEEN_MS: Final = 3_600_000
+"""How long after it came last a request is known again; one a day would fill the cache."""
+
 _PAUSED: Final = -1
 _TOO_OFTEN: Final = -2
 _AWAY_S: Final = 1.0
