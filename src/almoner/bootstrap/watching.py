@@ -30,12 +30,20 @@ def make_watch(settings: Settings, *, loud: bool) -> tuple[Database, Watch]:
     return database, Watch(database, limits_of(settings), loud=loud)
 
 
+_BY_INDEX: Final = (
+    "enable_seqscan=off",
+    "random_page_cost=1.1",
+    "max_parallel_workers_per_gather=0",
+)
+"""What was written lately is found by indexes and lies in memory; one process is enough for it."""
+
+
 class Monitoring:
     """The loops with which a worker looks after everything."""
 
     def __init__(self, settings: Settings, gateway: MatchedGateway) -> None:
         self._quick = _own_pool(settings, QUICK_STATEMENT_MS, size=3)
-        self._slow = _own_pool(settings, SLOW_STATEMENT_MS, size=2)
+        self._slow = _own_pool(settings, SLOW_STATEMENT_MS, size=2, by_index=False)
         self._watch_database, self.watch = make_watch(settings, loud=True)
         self._beats = Beats(self._quick, "worker")
         self.monitor = Monitor(self._quick, self._slow, gateway, rhythm_of(settings))
@@ -94,8 +102,11 @@ def rhythm_of(settings: Settings) -> Rhythm:
     )
 
 
-def _own_pool(settings: Settings, statement_ms: int, *, size: int) -> Database:
+def _own_pool(
+    settings: Settings, statement_ms: int, *, size: int, by_index: bool = True
+) -> Database:
     """Connections that nobody else waits for, on which no statement runs for ever."""
     url = settings.servers.database_url
-    options = f"{conninfo_to_dict(url).get('options', '')} -c statement_timeout={statement_ms}"
-    return Database(make_conninfo(url, options=options.strip()), size=size)
+    told = [str(conninfo_to_dict(url).get("options", "")), f"-c statement_timeout={statement_ms}"]
+    told += [f"-c {option}" for option in _BY_INDEX if by_index]
+    return Database(make_conninfo(url, options=" ".join(told).strip()), size=size)

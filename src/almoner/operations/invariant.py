@@ -56,7 +56,7 @@ class Invariant:
     async def _examine(self, check: Check, view: View) -> Finding:
         if not isinstance(check.breaches, str):
             return finding(self.number, check.name, check.sentence, await check.breaches(view))
-        found = view.sql(
+        found = await view.sql(
             f"SELECT count(*) OVER () AS breaches, * FROM ({check.breaches}) AS b (id) "
             f"ORDER BY id LIMIT {EXAMPLES_MAX}"
         )
