@@ -7,6 +7,7 @@ sale, and another key is another one, whatever its order id.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -40,13 +41,21 @@ class Sale(Struct):
     shown_at: float = 0.0
     seen: Seen = Seen.UNKNOWN
     decline_code: str | None = None
-    reversed: bool = False
+    captured_at: float | None = None
+    released_at: float | None = None
+    reversal_key: str | None = None
     waiting: list[asyncio.Future[Sale]] = []
 
     @property
     def captured(self) -> bool:
         """Whether the donor's money is with us."""
-        return self.seen in (Seen.SUBMITTED, Seen.SETTLED) and not self.reversed
+        return self.captured_at is not None and self.released_at is None
+
+    def captured_then(self, at: float) -> bool:
+        """Whether it was with us at that time."""
+        if self.captured_at is None or self.captured_at > at:
+            return False
+        return self.released_at is None or self.released_at > at
 
 
 class Arrival(Struct, frozen=True):
@@ -73,6 +82,14 @@ class GatewayIlls(Struct):
     declined: float = 0.05
     index_lag: float = 0.0
     look_up_ill: float = 0.0
+    reverse_ill: float = 0.0
+    late_success: float = 0.0
+    late_decline: float = 0.0
+    very_late: float = 0.0
+    webhook_lost: float = 0.0
+    webhook_late: float = 0.0
+    webhook_twice: float = 0.0
+    webhook_forged: float = 0.0
 
 
 class Bank:
@@ -85,6 +102,9 @@ class Bank:
         self.look_up_down = False
         self.cut: dict[Place, None] = {}
         self.sales: dict[str, Sale] = {}
+        self.pending = 0
+        """Things that will still happen by themselves."""
+        self.notify: Callable[[Sale, bool], None] = lambda sale, surely: None
         self.arrivals: list[Arrival] = []
         self._nonces: dict[str, str] = {}
         self._random = world.random("gateway")
@@ -138,9 +158,7 @@ class Bank:
                 waiting=[],
             )
             self.sales[charge.request_key] = sale
-            self.world.loop.call_later(
-                lands_in_s, self._land, sale, charge.instrument.nonce, context=self._context.copy()
-            )
+            self._later(lands_in_s, self._land, sale, charge.instrument.nonce)
         return sale
 
     async def outcome(self, sale: Sale) -> Sale:
@@ -161,10 +179,57 @@ class Bank:
             sale.seen, sale.decline_code = Seen.DECLINED, "payment_details_used"
         elif self.draw() < self.ills.declined:
             sale.seen, sale.decline_code = Seen.DECLINED, "insufficient_funds"
+            self._maybe_change_its_mind(sale)
         else:
-            sale.seen = Seen.SUBMITTED
+            self._capture(sale)
+            self._maybe_fail_later(sale)
         self.world.note("gateway.landed", sale.order_id, sale.transaction_id, str(sale.seen))
         for future in sale.waiting:
             if not future.done():
                 future.set_result(sale)
         sale.waiting = []
+
+    def _capture(self, sale: Sale, *, surely: bool = False) -> None:
+        sale.seen, sale.captured_at = Seen.SUBMITTED, self.world.loop.time()
+        self.notify(sale, surely)
+
+    def _maybe_change_its_mind(self, sale: Sale) -> None:
+        """A decline that was none. Nobody asks about those again, so its webhook must come."""
+        if self.draw() < self.ills.late_success:
+            self.world.fault("gateway_late_success", sale.order_id)
+            self._later(self.draw() ** 2 * 20_000, self._change_its_mind, sale)
+
+    def _change_its_mind(self, sale: Sale) -> None:
+        self._capture(sale, surely=True)
+
+    def _maybe_fail_later(self, sale: Sale) -> None:
+        """A capture that is never paid out. The webhook says so; without it the settlement does."""
+        if self.draw() < self.ills.late_decline:
+            self.world.fault("gateway_late_decline", sale.order_id)
+            self._later(1 + self.draw() ** 2 * 20_000, self._fail, sale)
+
+    def _fail(self, sale: Sale) -> None:
+        if sale.released_at is None:
+            sale.seen, sale.released_at = Seen.SETTLEMENT_FAILED, self.world.loop.time()
+            self.notify(sale, True)
+
+    def reverse(self, transaction_id: str, request_key: str) -> bool:
+        """Give a sale back; the same key does it once. Whether it is given back by this key."""
+        for sale in self.sales.values():
+            if sale.transaction_id == transaction_id and sale.captured_at is not None:
+                if sale.released_at is None:
+                    sale.seen, sale.released_at = Seen.VOIDED, self.world.loop.time()
+                    sale.reversal_key = request_key
+                    self.world.note("gateway.reversed", sale.order_id)
+                    self.notify(sale, False)
+                return sale.reversal_key == request_key
+        return False
+
+    def _later(self, in_s: float, what: Callable[..., None], *arguments: object) -> None:
+        self.pending += 1
+
+        def happen() -> None:
+            self.pending -= 1
+            what(*arguments)
+
+        self.world.loop.call_later(in_s, happen, context=self._context.copy())

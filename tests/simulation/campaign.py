@@ -1,6 +1,6 @@
 """A campaign: many seeds in several processes, and what they came to.
 
-python -m simulation.campaign --seeds 2000 [--first 0] [--processes 2]
+    python -m simulation.campaign --seeds 2000 [--first 0] [--processes 2]
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from msgspec import Struct, field
 
 from simulation.faults import KINDS
 from simulation.invariants import INVARIANTS
-from simulation.run import Report, run_redirected
-from simulation.twins import redirected
+from simulation.run import Report, run_on_stage
+from simulation.stage import set_up
 
 _SHARE: Final = 50
 """Seeds that a process runs before it tells what it found."""
@@ -76,9 +76,9 @@ def run_seeds(seeds: Iterable[int]) -> Totals:
     totals = Totals()
     gc.collect()
     gc.freeze()
-    with redirected():
+    with set_up():
         for seed in seeds:
-            totals.add(run_redirected(seed))
+            totals.add(run_on_stage(seed))
     gc.unfreeze()
     return totals
 

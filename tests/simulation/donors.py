@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 CHARITIES: Final = tuple(
-    ChosenCharity(number, f"charity-{number}", f"Charity {number}", None, "open", None, None)
+    ChosenCharity(number, f"charity-{number}", f"Charity {number}", None, "active", None, None)
     for number in (101, 102)
 )
 _AMOUNTS: Final = (500, 2_500, 5_000)

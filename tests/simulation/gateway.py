@@ -5,14 +5,17 @@ What they prove is decided by the real table, `almoner.payments.classify`.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+import msgspec
 
-from almoner.payments.classify import TRANSPORT, Signal, look_up, of_status, sale
-from almoner.payments.gateway import Charge, Observation, Seen
+from almoner.money import Money
+from almoner.payments.classify import TRANSPORT, Signal, look_up, of_status, reversal, sale
+from almoner.payments.gateway import Charge, Forged, Notice, Observation, Reversal, Seen
 from simulation.bank import LANDS_WITHIN_S, Bank, Sale
 from simulation.places import HERE
 
@@ -47,6 +50,12 @@ class SimGateway:
         self._world = world
         self._bank = bank
 
+    async def open(self) -> None:
+        """Nothing to connect."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
     async def charge(self, charge: Charge) -> Observation:
         """See `Gateway.charge`."""
         try:
@@ -74,6 +83,32 @@ class SimGateway:
             return look_up(signal, str(status))
         return _read(json.loads(body))
 
+    async def reverse(
+        self, order_id: str, gateway_transaction_id: str, money: Money, request_key: str
+    ) -> Reversal:
+        """See `Reverses.reverse`."""
+        bank, world = self._bank, self._world
+        await world.sleep(0.02 + bank.draw() * 0.5)
+        try:
+            await self._connect("reverse_refused")
+        except Exception as error:
+            return reversal(TRANSPORT.of(error), type(error).__name__)
+        ill = not world.healed and bank.draw() < bank.ills.reverse_ill
+        if ill and bank.draw() < 0.5:
+            world.fault("reverse_lost_request", order_id)
+            return reversal(Signal.LOST, "500")
+        done = bank.reverse(gateway_transaction_id, request_key)
+        if ill:
+            world.fault("reverse_lost_answer", order_id)
+            return reversal(Signal.LOST, "reset")
+        return Reversal(done=done, kind="void" if done else None, gateway_code="409")
+
+    def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
+        """See `Notifies.read_notice`."""
+        if headers.get("signature") != signature(body):
+            raise Forged("signature")
+        return msgspec.json.decode(body, type=Notice)
+
     async def _post(self, charge: Charge) -> Answered:
         bank, world, ills = self._bank, self._world, self._bank.ills
         await world.sleep(0.01 + bank.draw() * 0.05)
@@ -90,6 +125,10 @@ class SimGateway:
             world.fault("gateway_in_flight", charge.order_id)
             bank.arrive(charge, lands_in_s=0.1 + bank.draw() * 10)
             return 409, b""
+        if (drawn := drawn - ills.very_late) < 0:
+            world.fault("gateway_charges_after_the_second_miss", charge.order_id)
+            bank.arrive(charge, lands_in_s=1_000 + bank.draw() * 2_000)
+            return await self._lose_answer(charge)
         if (drawn := drawn - ills.late_landing) < 0:
             world.fault("gateway_charges_later", charge.order_id)
             bank.arrive(charge, lands_in_s=5 + bank.draw() ** 2 * (LANDS_WITHIN_S - 5))
@@ -158,6 +197,11 @@ class SimGateway:
         raise what()
 
 
+def signature(body: bytes) -> str:
+    """What the gateway signs its webhooks with."""
+    return hashlib.sha256(b"the gateway's secret" + body).hexdigest()
+
+
 def _written(done: Sale) -> bytes:
     return json.dumps(
         {"seen": done.seen, "id": done.transaction_id, "decline": done.decline_code}
@@ -167,3 +211,4 @@ def _written(done: Sale) -> bytes:
 def _read(answer: Any) -> Observation:
     seen = Seen(answer["seen"])
     return Observation(seen, answer.get("id"), answer.get("decline"))
+

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from almoner.donations.answer import Answer
 from almoner.donations.gift import Gift
 from almoner.donations.keys import RequestKey
-from almoner.donations.show import DonationView, show
+from almoner.donations.api import _shown
+from almoner.donations.show import DonationView
 from almoner.platform.errors import Problem
 from simulation.places import REQUEST, Life
 
@@ -39,6 +40,8 @@ class Reply(Struct, frozen=True):
     donation_id: str = ""
     replayed: bool = False
     view: DonationView | None = None
+    excused: bool = False
+    """Told from the journal alone, by a process that cannot ask the database."""
 
 
 Handler = Callable[["WebNode"], Awaitable[Reply]]
@@ -138,9 +141,11 @@ def giving(gift: Gift, key: RequestKey, *, limited: bool) -> Handler:
     async def handle(node: WebNode) -> Reply:
         number = REQUEST.get()
         if limited:
-            before = await node.giving.recall(key, gift.fingerprint())
+            before = await node.web.giving.recall(key, gift.fingerprint())
             return Reply(429, number, "too_many") if before is None else _told(before, number)
-        return _told(await node.giving.give(gift, key), number)
+        answer = await node.web.giving.give(gift, key)
+        kept = node.web.kept.keeping.find(answer.donation_id) is not None
+        return structs.replace(_told(answer, number), excused=kept)
 
     return handle
 
@@ -149,8 +154,12 @@ def looking(donation_id: UUID) -> Handler:
     """`GET /donations/{donation_id}`."""
 
     async def handle(node: WebNode) -> Reply:
-        view = await show(node.database, donation_id)
-        return Reply(200, REQUEST.get(), donation_id=view.donation_id, view=view)
+        view = await _shown(node.web.donations, donation_id)
+        keeping = node.web.kept.keeping
+        excused = keeping.away and keeping.find(donation_id) is not None
+        return Reply(
+            200, REQUEST.get(), donation_id=view.donation_id, view=view, excused=excused
+        )
 
     return handle
 

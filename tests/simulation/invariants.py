@@ -12,38 +12,29 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from almoner.donations.keys import RequestKey
 from simulation.node import IDS
 from simulation.world import BEGAN_MS
 
 if TYPE_CHECKING:
-    from simulation.bank import Bank, Sale
-    from simulation.donors import Crowd, Form, Telling
-    from simulation.node import Node, WebNode
+    from simulation.bank import Sale
+    from simulation.donors import Form, Telling
+    from simulation.run import Run
     from simulation.store.schema import StoredAttempt
-    from simulation.store.store import Store
-    from simulation.world import World
 
 
 class Evidence:
     """The three truths, and some ways to look at them."""
 
-    def __init__(
-        self,
-        world: World,
-        store: Store,
-        bank: Bank,
-        crowd: Crowd,
-        web: Sequence[WebNode],
-        workers: Sequence[Node],
-    ) -> None:
-        self.world = world
-        self.store = store
-        self.bank = bank
-        self.crowd = crowd
-        self.nodes = [*web, *workers]
+    def __init__(self, run: Run) -> None:
+        self.world = run.world
+        self.store = store = run.server.store
+        self.bank = run.bank
+        self.crowd = run.crowd
+        self.post = run.post
+        self.disk = run.disk
         schema = store.schema
         self.attempts = list(schema.attempt.rows.values())
         self.donations = {row.donation_id: row for row in schema.donation.rows.values()}
@@ -84,10 +75,8 @@ class Invariant(Struct, frozen=True):
 
 
 MONEY: Final = frozenset({"SUBMITTED", "SETTLED", "DISPUTED"})
-NO_MONEY: Final = frozenset(
-    {"DECLINED", "NOT_SENT", "NOT_CHARGED", "VOIDED", "EXPIRED", "ABANDONED"}
-)
 UNDECIDED: Final = frozenset({"PREPARED", "DISPATCHED", "UNKNOWN"})
+OPEN: Final = UNDECIDED | {"NEEDS_REVIEW", "LATE_SUCCESS", "REQUIRES_ACTION", "AUTHORIZED"}
 MAY_BECOME_MONEY: Final = UNDECIDED | MONEY | {"REQUIRES_ACTION", "AUTHORIZED", "NEEDS_REVIEW"}
 PATHS: Final = {
     "PREPARED": {"DISPATCHED", "ABANDONED"},
@@ -106,6 +95,7 @@ PATHS: Final = {
     "NOT_CHARGED": {"LATE_SUCCESS"},
     "ABANDONED": {"LATE_SUCCESS"},
     "VOIDED": {"LATE_SUCCESS"},
+    "SETTLEMENT_FAILED": {"LATE_SUCCESS"},
     "LATE_SUCCESS": {"SUBMITTED", "VOIDED"},
 }  # fmt: skip
 """The moves that the design allows, without those of parts that the simulation does not reach."""
@@ -208,17 +198,16 @@ def told_is_true(evidence: Evidence) -> Iterator[str]:
         sales = evidence.sales_of(evidence.donation_id(telling.form))
         who = f"form {telling.form.number} at {telling.heard_at:.1f} s"
         if telling.word == "paid":
-            if not any(s.transaction_id == telling.transaction_id and s.captured for s in sales):
-                yield f"{who} was told paid by {telling.transaction_id}, which is not so"
-            elif not any((s.landed_at or 0) <= telling.heard_at for s in sales if s.captured):
-                yield f"{who} was told paid before it was"
+            named = [s for s in sales if s.transaction_id == telling.transaction_id]
+            if not any((s.captured_at or 1e9) <= telling.heard_at for s in named):
+                yield f"{who} was told paid by {telling.transaction_id}, which was not so"
         if telling.word == "not_paid" and any(s.captured for s in sales):
             yield f"{who} was told not charged, and is"
 
 
 def doubt_ends(evidence: Evidence) -> Iterator[str]:
     for attempt in evidence.attempts:
-        if attempt.state in UNDECIDED or attempt.state == "NEEDS_REVIEW":
+        if attempt.state in OPEN:
             yield f"attempt {attempt.attempt_id} is still {attempt.state}"
 
 
@@ -228,21 +217,36 @@ def history_is_a_path(evidence: Evidence) -> Iterator[str]:
         if new is None:
             yield f"attempt {old.attempt_id} was deleted"
         elif old is None:
-            if new.state not in {"PREPARED", "DISPATCHED"}:
+            if new.state not in {"PREPARED", "DISPATCHED", "ABANDONED"}:
                 yield f"attempt {new.attempt_id} began as {new.state}"
         elif old.state != new.state and new.state not in PATHS.get(old.state, set()):
             yield f"attempt {new.attempt_id} went from {old.state} to {new.state}"
 
 
 def stale_changes_nothing(evidence: Evidence) -> Iterator[str]:
-    """Only the process that holds the lease moves an attempt, and versions count up."""
+    """Only the process that holds the lease moves an attempt, and versions count up.
+
+    But for a kept gift: that it is in the journal proves that its stamp sent nothing. And for money
+    that was given back: the gateway's word proves it, whoever asked.
+    """
+    proved = {
+        (change.commit, change.new.attempt_id)
+        for change in evidence.store.changes("gateway_operation")
+        if change.new.gateway_code == "kept_and_never_sent" or change.new.kind in {"void", "refund"}
+    }
     holder: dict[UUID, Any] = {}
     for change in evidence.store.changes("payment_attempt"):
         old, new = change.old, change.new
         if old is not None:
-            if new.version != old.version + 1 or new.lease_epoch < old.lease_epoch:
+            if new.version == old.version:
+                if new != structs.replace(old, next_check_ms=new.next_check_ms):
+                    yield f"attempt {new.attempt_id} was changed under version {old.version}"
+                continue
+            if new.version < old.version or new.lease_epoch < old.lease_epoch:
                 yield f"attempt {new.attempt_id} went from version {old.version} to {new.version}"
-            if new.lease_epoch == old.lease_epoch and holder[new.attempt_id] is not change.place:
+            same_lease = new.lease_epoch == old.lease_epoch
+            excused = (change.commit, new.attempt_id) in proved
+            if same_lease and not excused and holder[new.attempt_id] is not change.place:
                 yield (
                     f"attempt {new.attempt_id} was moved to {new.state} by {change.place}; "
                     f"{holder[new.attempt_id]} held it"
@@ -283,21 +287,82 @@ def told_once(evidence: Evidence) -> Iterator[str]:
     kinds: dict[UUID, list[str]] = defaultdict(list)
     for event in evidence.store.schema.event.rows.values():
         kinds[event.donation_id].append(event.kind)
-    for donation_id, attempts in evidence.attempts_of.items():
-        paid = sum(attempt.state in MONEY for attempt in attempts)
-        if kinds[donation_id].count("donation.paid") != paid:
-            yield f"{donation_id}: {kinds[donation_id]}, paid {paid} times"
+    paid: dict[UUID, int] = defaultdict(int)
+    for change in evidence.store.changes("payment_attempt"):
+        was = None if change.old is None else change.old.state
+        paid[change.new.payable_id] += change.new.state in MONEY and was not in MONEY
+    for donation_id, times in paid.items():
+        if kinds[donation_id].count("donation.paid") != times:
+            yield f"{donation_id}: {kinds[donation_id]}, paid {times} times"
+
+
+def published_once(evidence: Evidence) -> Iterator[str]:
+    """Every event reached everybody who subscribed to its kind, once in effect."""
+    schema = evidence.store.schema
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for told in schema.subscription.rows.values():
+        wanted[told.kind].append(told.consumer)
+    had = {(row.consumer, row.event_id) for row in schema.inbox.rows.values()}
+    for event in schema.event.rows.values():
+        if event.published_ms is None:
+            yield f"event {event.number} {event.kind} is not published"
+        for consumer in wanted[event.kind]:
+            if (consumer, event.event_id) not in had:
+                yield f"{consumer} has not had event {event.number} {event.kind}"
+    for row in schema.delivery.rows.values():
+        yield f"event {row.number} still lies there for {row.consumer}"
+
+
+def totals_are_the_ledgers(evidence: Evidence) -> Iterator[str]:
+    """The effect of a consumer that adds up what it is told, against the books."""
+    schema = evidence.store.schema
+    income: dict[tuple[str, str], int] = defaultdict(int)
+    for entry in schema.entry.rows.values():
+        if entry.account.startswith("charity_income:"):
+            income[entry.account.partition(":")[2], entry.currency] -= entry.amount_minor
+    raised = {
+        (str(row.charity_id), row.currency): row.raised_minor
+        for row in schema.charity_total.rows.values()
+    }
+    for key in {**income, **raised}:
+        if income.get(key, 0) != raised.get(key, 0):
+            yield f"charity {key[0]} has {income.get(key, 0)}, it was told of {raised.get(key, 0)}"
+
+
+def told_in_order(evidence: Evidence) -> Iterator[str]:
+    """What the log was told of one donation came in the order in which it happened."""
+    numbers = {
+        str(row.event_id): row.number or 0 for row in evidence.store.schema.event.rows.values()
+    }
+    last: dict[object, int] = {}
+    seen: set[object] = set()
+    for told in evidence.world.told:
+        event_id, donation_id = told["event_id"], told["donation_id"]
+        if event_id in seen:
+            continue  # a line cannot be taken back when its transaction fails
+        seen.add(event_id)
+        number = numbers[str(event_id)]
+        if number < last.get(donation_id, 0):
+            yield f"event {number} of {donation_id} was told after event {last[donation_id]}"
+        last[donation_id] = number
 
 
 def never_older(evidence: Evidence) -> Iterator[str]:
-    """What is asked after something was heard is never answered with less."""
+    """What is asked after something was heard is never answered with less.
+
+    A key that was used for two different gifts is left out: what is asked of the one may be
+    answered of the other.
+    """
     for number, tellings in _by(evidence.crowd.heard, lambda t: t.form.key).items():
+        if len({t.form.gift.fingerprint() for t in tellings}) > 1:
+            continue
         for later in tellings:
-            if later.word != "processing":
+            if later.word != "processing" or later.reply.excused:
                 continue
             for earlier in tellings:
                 if earlier.heard_at <= later.asked_at and earlier.word in {"paid", "not_paid"}:
-                    yield f"key {number} was told {earlier.word}, then processing"
+                    asked = "looking" if later.reply.view is not None else "asking again"
+                    yield f"key {number} was told {earlier.word}, then, {asked}, processing"
 
 
 def refused_changes_nothing(evidence: Evidence) -> Iterator[str]:
@@ -308,19 +373,49 @@ def refused_changes_nothing(evidence: Evidence) -> Iterator[str]:
             yield f"request {arrival.request} was refused, and sent {arrival.order_id}"
 
 
+def webhooks_are_genuine(evidence: Evidence) -> Iterator[str]:
+    """What is stored came from the gateway, once."""
+    seen: set[str] = set()
+    for row in evidence.store.schema.webhook.rows.values():
+        if row.external_id not in evidence.post.genuine:
+            yield f"a forged webhook was stored: {row.external_id}"
+        if row.external_id in seen:
+            yield f"webhook {row.external_id} was stored twice"
+        if row.parked_ms is not None:
+            yield f"webhook {row.external_id} was given up"
+        seen.add(row.external_id)
+
+
+def evidence_for_each_state(evidence: Evidence) -> Iterator[str]:
+    """No state of money without the gateway's word, at the time it was written."""
+    for change in evidence.store.changes("payment_attempt"):
+        old, new = change.old, change.new
+        if old is None or old.state == new.state or new.state not in MONEY | {"LATE_SUCCESS"}:
+            continue
+        at_s = (change.at_ms + 1 - BEGAN_MS) / 1000
+        sales = evidence.bank.at(new.attempt_id.hex)
+        if not any((sale.captured_at or 1e9) <= at_s for sale in sales):
+            yield f"attempt {new.attempt_id} became {new.state} before any capture"
+
+
+def kept_is_drained(evidence: Evidence) -> Iterator[str]:
+    """Nothing that a journal holds is forgotten."""
+    if evidence.disk.undrained(evidence.store):
+        yield "records are left in a journal"
+
+
 def asked_before_a_second(evidence: Evidence) -> Iterator[str]:
     """Of two gifts alike the second was confirmed, unless the first was decided or long ago."""
     begun: dict[UUID, Any] = {}
     states: dict[UUID, str] = {}
     donations = evidence.donations
     confirmed = {
-        evidence.donation_id(form)
-        for _, form in evidence.crowd.posts
-        if form.gift.confirm_duplicate
+        evidence.donation_id(form) for _, form in evidence.crowd.posts if form.gift.confirm_duplicate
     }
     for change in evidence.store.changes("payment_attempt"):
         row = change.new
-        if change.old is None and row.payable_id not in confirmed:
+        begins = change.old is None and row.state in UNDECIDED
+        if begins and row.payable_id not in confirmed:
             mine = donations[row.payable_id]
             for other_id, state in states.items():
                 other = donations[other_id]
@@ -330,7 +425,7 @@ def asked_before_a_second(evidence: Evidence) -> Iterator[str]:
                     and other.charity_id == mine.charity_id
                     and other.amount_minor == mine.amount_minor
                 )
-                recent = other.created_ms > change.at_ms - 590_000
+                recent = abs(other.created_ms - mine.created_ms) < 590_000
                 if alike and (state in UNDECIDED or (recent and state in MAY_BECOME_MONEY)):
                     yield f"{row.payable_id} began while {other_id}, just like it, was {state}"
         begun.setdefault(row.payable_id, change)
@@ -342,6 +437,9 @@ INVARIANTS: Final = (
     Invariant(2, "no captured transaction without a donation", captured_is_ours),
     Invariant(2, "nothing counts as captured that was not", ours_is_captured),
     Invariant(3, "every acknowledged donation survives", acknowledged_survives),
+    Invariant(3, "what the journal keeps is drained", kept_is_drained),
+    Invariant(4, "no state of money without the gateway's word", evidence_for_each_state),
+    Invariant(4, "what webhooks say is the gateway's, and stored once", webhooks_are_genuine),
     Invariant(4, "nothing reached the gateway without a surviving stamp", stamped_before_sent),
     Invariant(5, "at most one live attempt", one_live_attempt),
     Invariant(6, "one donation and one final answer for a key", one_for_each_key),
@@ -352,6 +450,9 @@ INVARIANTS: Final = (
     Invariant(10, "the ledger sums to zero and is append-only", books_balance),
     Invariant(11, "the ledger is the gateway's", books_are_the_gateways),
     Invariant(12, "each payment is told once", told_once),
+    Invariant(12, "each event is published and had once", published_once),
+    Invariant(12, "each effect happens once", totals_are_the_ledgers),
+    Invariant(12, "events of a donation are told in order", told_in_order),
     Invariant(14, "a donor never sees an older state", never_older),
     Invariant(15, "stale leases change nothing", stale_changes_nothing),
     Invariant(18, "a refusal never follows a change", refused_changes_nothing),

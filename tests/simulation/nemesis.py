@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from simulation.bank import GatewayIlls
 from simulation.internet import Internet, InternetIlls
 from simulation.places import Place
+from simulation.segments import DiskIlls
 from simulation.store.server import Ills
 
 if TYPE_CHECKING:
-    from simulation.node import Node, Outside, WebNode
+    from simulation.node import Node, WebNode
+    from simulation.run import Run
 
 
 def _sometimes(random: Random, most: float, *, likely: float = 0.4) -> float:
@@ -40,7 +42,16 @@ def database_ills(random: Random) -> Ills:
 
 def gateway_ills(random: Random) -> GatewayIlls:
     """What single calls to the gateway suffer in this run."""
+    late = random.random() < 0.2
     return GatewayIlls(
+        late_success=_sometimes(random, 0.5) if late else 0.0,
+        late_decline=_sometimes(random, 0.4) if late else 0.0,
+        very_late=_sometimes(random, 0.4, likely=0.7) if late else 0.0,
+        reverse_ill=_sometimes(random, 0.8),
+        webhook_lost=_sometimes(random, 1.0),
+        webhook_late=_sometimes(random, 1.0),
+        webhook_twice=_sometimes(random, 1.0),
+        webhook_forged=_sometimes(random, 0.5),
         refused=_sometimes(random, 0.3),
         lost_request=_sometimes(random, 0.3),
         slow=_sometimes(random, 0.4),
@@ -63,17 +74,22 @@ def internet_ills(random: Random) -> InternetIlls:
     )
 
 
+def disk_ills(random: Random) -> DiskIlls:
+    """What the journal's disk suffers in this run."""
+    return DiskIlls(full=_sometimes(random, 0.5), sync_error=_sometimes(random, 0.3, likely=0.2))
+
+
 class Nemesis:
     """Strikes nodes, the database, the gateway and the networks between them."""
 
     def __init__(
-        self, outside: Outside, internet: Internet, web: list[WebNode], workers: list[Node]
+        self, run: Run, internet: Internet, web: list[WebNode], workers: list[Node]
     ) -> None:
-        self.outside = outside
+        self.run = run
         self.internet = internet
         self.web = web
         self.nodes: list[Node] = [*web, *workers]
-        self.world = outside.world
+        self.world = run.world
         self.random = self.world.random("nemesis")
         self._place = Place("nemesis")
 
@@ -94,15 +110,15 @@ class Nemesis:
 
     async def heal(self) -> None:
         """Mend everything and start everything again."""
-        outside = self.outside
+        run = self.run
         self.world.healed = True
         self.world.note("healed")
-        outside.server.go_on()
-        outside.server.come_back()
-        outside.bank.down = outside.bank.look_up_down = False
-        outside.bank.cut.clear()
-        for place in list(outside.server.cut):
-            outside.server.mend(place)
+        run.server.go_on()
+        run.server.come_back()
+        run.bank.down = run.bank.look_up_down = False
+        run.bank.cut.clear()
+        for place in list(run.server.cut):
+            run.server.mend(place)
         for node in self.nodes:
             node.resume()
             if not node.alive:
@@ -122,6 +138,9 @@ async def _kill(nemesis: Nemesis) -> None:
         return
     nemesis.world.fault("node_killed", node.place)
     nemesis.kill(node)
+    if nemesis.random.random() < 0.3:
+        nemesis.world.fault("power_cut", node.place)
+        nemesis.run.disk.power_cut(node.place)
     await nemesis.world.sleep(nemesis.random.random() ** 2 * 40)
     if not node.alive:
         await node.start()
@@ -138,7 +157,7 @@ async def _pause(nemesis: Nemesis) -> None:
 
 
 async def _database_away(nemesis: Nemesis) -> None:
-    server = nemesis.outside.server
+    server = nemesis.run.server
     if server.away or nemesis.world.healed:
         return
     nemesis.world.fault("database_away")
@@ -151,12 +170,12 @@ async def _fail_over(nemesis: Nemesis) -> None:
     if nemesis.world.healed:
         return
     nemesis.world.fault("database_failover")
-    nemesis.outside.server.fail_over()
+    nemesis.run.server.fail_over()
 
 
 async def _database_hangs(nemesis: Nemesis) -> None:
-    server = nemesis.outside.server
-    if nemesis.world.healed or server.hung is not None:
+    server = nemesis.run.server
+    if nemesis.world.healed or server.hung:
         return
     nemesis.world.fault("database_hangs")
     server.hang()
@@ -170,9 +189,9 @@ async def _cut_from_database(nemesis: Nemesis) -> None:
         return
     nemesis.world.fault("cut_from_database", node.place)
     place = node.place
-    nemesis.outside.server.cut_off(place)
+    nemesis.run.server.cut_off(place)
     await nemesis.world.sleep(1 + nemesis.random.random() ** 2 * 60)
-    nemesis.outside.server.mend(place)
+    nemesis.run.server.mend(place)
 
 
 async def _cut_from_gateway(nemesis: Nemesis) -> None:
@@ -180,7 +199,7 @@ async def _cut_from_gateway(nemesis: Nemesis) -> None:
     if nemesis.world.healed:
         return
     nemesis.world.fault("cut_from_gateway", node.place)
-    place, bank = node.place, nemesis.outside.bank
+    place, bank = node.place, nemesis.run.bank
     bank.cut[place] = None
     await nemesis.world.sleep(1 + nemesis.random.random() ** 2 * 60)
     bank.cut.pop(place, None)
@@ -190,18 +209,18 @@ async def _gateway_down(nemesis: Nemesis) -> None:
     if nemesis.world.healed:
         return
     nemesis.world.fault("gateway_down")
-    nemesis.outside.bank.down = True
+    nemesis.run.bank.down = True
     await nemesis.world.sleep(1 + nemesis.random.random() ** 2 * 60)
-    nemesis.outside.bank.down = False
+    nemesis.run.bank.down = False
 
 
 async def _look_ups_down(nemesis: Nemesis) -> None:
     if nemesis.world.healed:
         return
     nemesis.world.fault("look_ups_down")
-    nemesis.outside.bank.look_up_down = True
+    nemesis.run.bank.look_up_down = True
     await nemesis.world.sleep(1 + nemesis.random.random() * 200)
-    nemesis.outside.bank.look_up_down = False
+    nemesis.run.bank.look_up_down = False
 
 
 Strike = Callable[[Nemesis], Awaitable[None]]

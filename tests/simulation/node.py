@@ -4,57 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
-from almoner.bootstrap.base import Base
-from almoner.bootstrap.gateways import make_local_charging
-from almoner.bootstrap.writers import make_intents, make_settlements
-from almoner.donations.give import Giving, GivingPolicy
-from almoner.donations.settle import Settling
-from almoner.payments.resolve import MissRules, Resolver
-from almoner.platform.ids import IdDeriver, Tokens
-from almoner.platform.loops import Loop, run_loops
+from almoner.bootstrap import Web, Work
+from almoner.platform.ids import IdDeriver
+from almoner.platform.loops import run_loops
 from almoner.platform.settings import Settings
-from simulation.bank import Bank
-from simulation.gateway import SimGateway
 from simulation.places import Life, Place
-from simulation.store.connection import SimDatabase, SimWriter
 from simulation.store.server import Server
 from simulation.world import World
+from support.installation import settings_of
 
 T = TypeVar("T")
 
 SECRET_KEY: Final = "a secret key for the simulation of almoner"
-SETTINGS: Final = Settings()
 IDS: Final = IdDeriver(SECRET_KEY)
-READ_TOKENS: Final = Tokens(SECRET_KEY, "read")
 
 
-class _Base:
-    """What the writers of `bootstrap` want to know."""
-
-    def __init__(self) -> None:
-        self.settings = SETTINGS
-        self.ids = IDS
-        self.read_tokens = READ_TOKENS
-
-
-class Outside:
-    """What a node reaches over the network."""
-
-    def __init__(self, world: World, server: Server, bank: Bank) -> None:
-        self.world = world
-        self.server = server
-        self.bank = bank
+def settings_with(**given: Any) -> Settings:
+    """The default settings, with a few of our own."""
+    return settings_of({"secret_key": SECRET_KEY, "database_url": "postgresql://simulated/simulated", **given})
 
 
 class Node:
     """A process that can be killed and started again; each start is a new place."""
 
-    def __init__(self, name: str, outside: Outside) -> None:
+    def __init__(self, name: str, world: World, server: Server, settings: Settings) -> None:
         self.name = name
-        self.outside = outside
-        self.world = outside.world
+        self.world = world
+        self.server = server
+        self.settings = settings
         self.starts = 0
         self.place = Place(name)
         self.place.life = Life.DEAD
@@ -83,7 +62,7 @@ class Node:
         """kill -9: nothing of it runs any more. The server finds its connections closed."""
         self.world.note("kill", self.place)
         self.place.life = Life.DEAD
-        server, place = self.outside.server, self.place
+        server, place = self.server, self.place
         self.world.loop.call_later(
             server.draw() ** 3 * 5,
             server.store.end_all,
@@ -111,62 +90,21 @@ class Node:
 class WebNode(Node):
     """A web process: it takes gifts and charges them."""
 
-    giving: Giving
-    database: SimDatabase
+    web: Web
 
     async def open(self) -> None:
-        """The parts of `bootstrap.Web` that have to do with money."""
-        server = self.outside.server
-        base = cast("Base", _Base())
-        self.database = SimDatabase(server)
-        settlements = make_settlements(base, SimWriter(server))
-        intents = make_intents(base, SimWriter(server))
-        gateway = SimGateway(self.world, self.outside.bank)
-        self.giving = Giving(
-            self.database,
-            IDS,
-            READ_TOKENS,
-            intents,
-            settlements,
-            make_local_charging(SETTINGS, gateway),
-            GivingPolicy(gateway.name, SETTINGS.giving.donor_wait_ms),
-        )
-        await settlements.open()
-        await intents.open()
-        await self.giving.open()
+        """As `almoner.bootstrap` composes it."""
+        self.web = Web(self.settings)
+        await self.web.open()
 
 
 class WorkNode(Node):
-    """A worker: it finds out what became of charges in doubt."""
+    """A worker: what goes on without a donor waiting."""
 
-    resolver: Resolver
+    work: Work
 
     async def open(self) -> None:
-        """The parts of `bootstrap.Work` that have to do with money."""
-        server = self.outside.server
-        base = cast("Base", _Base())
-        database = SimDatabase(server)
-        settlements = make_settlements(base, SimWriter(server))
-        gateway = SimGateway(self.world, self.outside.bank)
-        rules = SETTINGS.resolver
-        self.resolver = Resolver(
-            database,
-            {gateway.name: gateway},
-            Settling(database, settlements).settle,
-            misses=MissRules(
-                rules.resolver_first_miss_s * 1000, rules.resolver_second_miss_s * 1000
-            ),
-            deadline_ms=SETTINGS.gateway.gateway_deadline_ms,
-        )
-        await settlements.open()
-        loops = [Loop("resolver", self._resolve, 1.0)]
-        self.within(run_loops(loops, asyncio.Event()))
-
-    async def _resolve(self) -> int:
-        """As long as nothing is due a sweep would find nothing, so it waits for that."""
-        while (wait_ms := self.outside.server.store.next_due_ms() - self.world.now_ms) > 0:
-            wait_s = 1.0 + self._random.random()
-            if self.world.healed:
-                wait_s = max(wait_s, min(wait_ms / 1000, 60.0))
-            await self.world.sleep(wait_s)
-        return await self.resolver.sweep()
+        """As `almoner.worker` runs it."""
+        self.work = Work(self.settings)
+        await self.work.open()
+        self.within(run_loops(self.work.loops(), asyncio.Event()))

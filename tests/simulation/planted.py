@@ -26,9 +26,10 @@ from almoner.payments.gateway import Observation, Seen
 from almoner.payments.resolve import MissRules
 from almoner.platform.ids import new_id
 from simulation import gateway as simulated_gateway
-from simulation.run import Run, run_redirected
+from simulation.run import Run, run_on_stage
 from simulation.store.transaction import Transaction
-from simulation.twins import instead, redirected, twin_of
+from simulation.stage import set_up
+from simulation.twins import instead, twin_of
 
 if TYPE_CHECKING:
     from almoner.donations.answer import Answer
@@ -64,9 +65,9 @@ class Found(Struct, frozen=True):
 
 def hunt(bug: Planted, *, seeds_max: int, first: int = 0) -> Found | None:
     """Run seeds until the bug is found by one of its invariants; None if it was not."""
-    with redirected(), planted(bug):
+    with set_up(), planted(bug):
         for seed in range(first, first + seeds_max):
-            report = run_redirected(seed, change=bug.in_run)
+            report = run_on_stage(seed, change=bug.in_run)
             for breach in report.breaches:
                 if int(breach.partition(" ")[0]) in bug.found_by:
                     return Found(seed - first + 1, breach)
@@ -106,10 +107,14 @@ def _another_attempt_in_doubt(stack: ExitStack) -> None:
     """A key whose attempt is in doubt gets another attempt, as if that were a fail-over."""
     real = IntentWriter._next_attempt
 
-    def next_attempt(self: IntentWriter, intent: Intent, record: Any, attempt: AttemptRow) -> Any:
+    def next_attempt(
+        self: IntentWriter, intent: Intent, records: Any, attempts: dict[UUID, AttemptRow]
+    ) -> Any:
+        attempt = attempts[intent.donation_id]
         if attempt.state is AttemptState.UNKNOWN:
-            attempt = structs.replace(attempt, state=AttemptState.NOT_SENT)
-        return real(self, intent, record, attempt)
+            not_sent = structs.replace(attempt, state=AttemptState.NOT_SENT)
+            attempts = {**attempts, intent.donation_id: not_sent}
+        return real(self, intent, records, attempts)
 
     _replace(stack, IntentWriter, "_next_attempt", next_attempt)
 

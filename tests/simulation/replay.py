@@ -1,6 +1,6 @@
 """Replay one seed, with a trace of everything that happened.
 
-python -m simulation.replay SEED [--bug NAME]
+    python -m simulation.replay SEED [--bug NAME]
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 from contextlib import ExitStack
 
 from simulation.planted import BUGS
-from simulation.run import Run, run_redirected
-from simulation.twins import redirected
+from simulation.run import Run, run_on_stage
+from simulation.stage import set_up
 from simulation.world import BEGAN_MS
 
 
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     runs: list[Run] = []
     with ExitStack() as stack:
-        stack.enter_context(redirected())
+        stack.enter_context(set_up())
         for bug in BUGS:
             if bug.name == given.bug:
                 bug.plant(stack)
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
             if runs_bug is not None:
                 runs_bug(run)
 
-        report = run_redirected(given.seed, keep_trace=True, change=remember)
+        report = run_on_stage(given.seed, keep_trace=True, change=remember)
     lines = [(float(line.partition(" ")[0]), line) for line in report.trace or []]
     lines += _commits(runs[0])
     for _, line in sorted(lines, key=lambda pair: pair[0]):
@@ -59,10 +59,7 @@ def _commits(run: Run) -> list[tuple[float, str]]:
         what = " ".join(f"{name}={getattr(row, name)}" for name in names)
         deed = "insert" if change.old is None else "delete" if change.new is None else "update"
         found.append(
-            (
-                at_s,
-                f"{at_s:.6f} commit {change.commit} by {change.place} {deed} {change.table} {what}",
-            )
+            (at_s, f"{at_s:.6f} commit {change.commit} by {change.place} {deed} {change.table} {what}")
         )
     return found
 

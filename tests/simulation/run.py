@@ -6,7 +6,6 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Final
 
 from msgspec import Struct
@@ -14,18 +13,27 @@ from msgspec import Struct
 from simulation.bank import Bank
 from simulation.donors import CHARITIES, Crowd
 from simulation.internet import Internet
-from simulation.invariants import Evidence, breaches
+from simulation.invariants import MONEY, OPEN, Evidence, breaches
 from simulation.loop import Runaway, StuckError
-from simulation.nemesis import Nemesis, database_ills, gateway_ills, internet_ills
-from simulation.node import Node, Outside, WebNode, WorkNode
-from simulation.quiet import quiet
+from simulation.nemesis import (
+    Nemesis,
+    database_ills,
+    disk_ills,
+    gateway_ills,
+    internet_ills,
+)
+from simulation.node import Node, WebNode, WorkNode, settings_with
+from simulation.pace import Pace
+from simulation.post import Post
+from simulation.segments import Disk
+from simulation.stage import on_stage, set_up
 from simulation.store.schema import CharityRow
 from simulation.store.server import Server
-from simulation.twins import redirected
 from simulation.world import World
 
-LIVENESS_S: Final = 86_400.0
-"""So long after everything was mended nothing may be in doubt any more."""
+LIVENESS_S: Final = 86_400.0 + 7_200.0
+"""So long after everything was mended nothing may be in doubt any more: a day, and what was due on
+its last hour."""
 
 
 class Report(Struct, frozen=True):
@@ -54,14 +62,18 @@ class Run:
         profile = world.profile
         self.server = Server(world, database_ills(profile))
         self.bank = Bank(world, gateway_ills(profile))
+        self.disk = Disk(world, disk_ills(profile))
+        self.pace = Pace(self)
         self.internet = Internet(world, internet_ills(profile))
-        self.outside = Outside(world, self.server, self.bank)
-        self.web = [WebNode(f"web{n}", self.outside) for n in range(profile.randint(1, 3))]
+        settings = settings_with(journal_dir=profile.choice(("", "simulated", "simulated")))
+        parts = (world, self.server, settings)
+        self.web = [WebNode(f"web{n}", *parts) for n in range(profile.randint(1, 3))]
         self.workers: list[Node] = [
-            WorkNode(f"work{n}", self.outside) for n in range(profile.randint(1, 2))
+            WorkNode(f"work{n}", *parts) for n in range(profile.randint(1, 2))
         ]
+        self.post = Post(world, self.bank, self.web)
         self.crowd = Crowd(world, self.internet, self.web)
-        self.nemesis = Nemesis(self.outside, self.internet, self.web, self.workers)
+        self.nemesis = Nemesis(self, self.internet, self.web, self.workers)
         for charity in CHARITIES:
             row = CharityRow(charity.charity_id, charity.slug, charity.name)
             self.server.store.schema.charity.replace(row.charity_id, row)
@@ -69,6 +81,7 @@ class Run:
     async def play(self) -> None:
         """Faults, then healing, then whatever takes time."""
         profile = self.world.profile
+        self.pace.begin()
         for node in [*self.web, *self.workers]:
             await node.start()
         within_s = profile.choice((2.0, 20.0, 60.0))
@@ -92,30 +105,45 @@ class Run:
             calm = calm + 1 if self._calm() else 0
 
     def _calm(self) -> bool:
-        store = self.server.store
-        return not any(
-            row.state in {"PREPARED", "DISPATCHED", "UNKNOWN"}
-            for row in store.schema.attempt.rows.values()
-        ) and all(sale.landed_at is not None for sale in self.bank.sales.values())
+        """Whether nothing is in doubt, nothing on its way, and all money where it belongs."""
+        schema = self.server.store.schema
+        states = {row.attempt_id.hex: row.state for row in schema.attempt.rows.values()}
+        return (
+            not OPEN.intersection(states.values())
+            and not self.bank.pending
+            and not self.post.on_the_way
+            and all(
+                states.get(sale.order_id) in MONEY
+                for sale in self.bank.sales.values()
+                if sale.captured
+            )
+            and all(row.done_ms is not None for row in schema.money_return.rows.values())
+            and all(row.processed_ms is not None for row in schema.webhook.rows.values())
+            and all(row.published_ms is not None for row in schema.event.rows.values())
+            and not schema.delivery.rows
+            and not self.disk.undrained(self.server.store)
+            and self.server.store.next_due_s() > 0
+        )
+
+    def next_s(self) -> float:
+        """In how many seconds something may happen by itself."""
+        return 5.0 if self.post.on_the_way else self.server.store.next_due_s()
 
     def evidence(self) -> Evidence:
         """What the invariants are computed from."""
-        return Evidence(
-            self.world, self.server.store, self.bank, self.crowd, self.web, self.workers
-        )
+        return Evidence(self)
 
 
 def run_seed(seed: int, *, keep_trace: bool = False) -> Report:
     """Run one seed."""
-    with ExitStack() as stack:
-        stack.enter_context(redirected())
-        return run_redirected(seed, keep_trace=keep_trace)
+    with set_up():
+        return run_on_stage(seed, keep_trace=keep_trace)
 
 
-def run_redirected(
+def run_on_stage(
     seed: int, *, keep_trace: bool = False, change: Callable[[Run], None] | None = None
 ) -> Report:
-    """Run one seed, while the statements are redirected already.
+    """Run one seed, where everything is set up already.
 
     `change` may alter the run before it begins.
     """
@@ -126,7 +154,7 @@ def run_redirected(
     if change is not None:
         change(run)
     try:
-        with world.clocks(), quiet(world.logged):
+        with world.clocks(), on_stage(run):
             found = _play(run)
             world.loop.end()
     finally:

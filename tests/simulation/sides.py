@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 
 from almoner.platform.db import Database
 from simulation.places import HERE, Place
-from simulation.store.connection import SimConnection, SimDatabase
+from simulation.store.connection import SimConnection
 from simulation.store.schema import CharityRow, Schema
 from simulation.store.server import Ills, Server
 from simulation.store.store import Store
@@ -32,6 +32,7 @@ from simulation.world import World
 CHARITIES: Final = ((101, "first"), (102, "second"))
 UNSEEN: Final[dict[str, frozenset[str]]] = {
     "donor": frozenset({"password_hash", "verified_at"}),
+    "ledger_entry": frozenset({"entry_number"}),
 }
 """Columns that the simulation leaves out, by table."""
 
@@ -75,12 +76,15 @@ class _Session:
         self._base_ms = base_ms
 
     async def call(self, statement: str, *arguments: Any) -> Any:
-        feature, _, name = statement.partition(".")
-        function = getattr(importlib.import_module(f"almoner.{feature}.queries"), name)
+        package, _, name = statement.rpartition(".")
+        function = getattr(importlib.import_module(f"almoner.{package}.queries"), name)
+        named: dict[str, Any] = {}
+        if arguments and isinstance(arguments[-1], dict):
+            *arguments, named = arguments  # type: ignore[assignment]
         first = function.__code__.co_varnames[0]
         target = self._database if _asks_database(function, first) else self._connection
         try:
-            return comparable(await function(target, *arguments), self._base_ms)
+            return comparable(await function(target, *arguments, **named), self._base_ms)
         except psycopg.Error as error:
             return type(error).__name__
 
@@ -155,9 +159,23 @@ class PostgresSide:
             for name in _simulated_tables():
                 cursor = await connection.execute(f"SELECT * FROM {name}".encode())
                 tables[name] = _sorted(
-                    [comparable(_plain(name, row), self.base_ms) for row in await cursor.fetchall()]
+                    [
+                        comparable(_plain(name, row), self.base_ms)
+                        for row in await cursor.fetchall()
+                    ]
                 )
         return tables
+
+
+class _Plain:
+    """A database of one connection."""
+
+    def __init__(self, connection: SimConnection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[SimConnection]:
+        yield self._connection
 
 
 class StoreSide:
@@ -183,8 +201,9 @@ class StoreSide:
         return await scenario(self)
 
     async def session(self) -> Session:
-        connection = SimConnection(self._server, HERE.get())
-        return _Session(connection, SimDatabase(self._server), self.base_ms)
+        connection = SimConnection(self._server, HERE.get(), writing=True)
+        other = SimConnection(self._server, HERE.get(), writing=False)
+        return _Session(connection, _Plain(other), self.base_ms)
 
     async def waits(self, task: asyncio.Task[Any]) -> bool:
         await self._world.sleep(0.5)

@@ -33,6 +33,8 @@ class World:
         self.faults: Counter[str] = Counter()
         self.logged: Counter[str] = Counter()
         self.errors: list[str] = []
+        self.told: list[dict[str, object]] = []
+        """What the log, as a consumer of events, was told."""
         self.trace: list[str] | None = [] if keep_trace else None
         self.healed = False
         self.outside = Place("outside")
@@ -68,7 +70,7 @@ class World:
         """Let time pass."""
         loop = self.loop
         future: asyncio.Future[None] = asyncio.Future(loop=loop)
-        loop.call_later(seconds, _wake, future)
+        loop.call_later(seconds, wake, future)
         await future
 
     @contextmanager
@@ -98,6 +100,7 @@ class World:
             self.errors.append(f"{message}: {error!r}")
 
 
-def _wake(future: asyncio.Future[None]) -> None:
+def wake(future: asyncio.Future[None]) -> None:
+    """Let whoever waits on it go on."""
     if not future.done():
         future.set_result(None)

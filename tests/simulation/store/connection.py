@@ -1,40 +1,35 @@
-"""Connections to the simulated database: what a node sees of it, and all that can go wrong.
-
-`Writer` and `Database` of `almoner.platform.db` are the real ones; only what they get from psycopg
-and its pool is replaced here.
-"""
+"""Connections to the simulated database, as psycopg would give them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace, TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg_pool import PoolTimeout
 
-from almoner.platform.db import Connection, Database, Writer
-from simulation.places import HERE, REQUEST, Place
-from simulation.store.server import Server
+from simulation.places import REQUEST, Place
 from simulation.store.transaction import Statement, Transaction
 
-CONNECT_S = 2.0
+if TYPE_CHECKING:
+    from simulation.store.server import Server
 
 
 class SimConnection:
-    """One connection in autocommit, as psycopg gives it."""
+    """One connection in autocommit. `writing`: what it does may run into others' locks."""
 
-    def __init__(self, server: Server, place: Place) -> None:
+    def __init__(self, server: Server, place: Place, *, writing: bool) -> None:
         self.server = server
         self.place = place
+        self.writing = writing
         self.closed = False
         self.generation = server.generation
-        self.writing = False
-        """Whether what it does may run into others' locks."""
         self._transaction: Transaction | None = None
         self._depth = 0
+        self._pending: asyncio.Future[None] | None = None
 
     @property
     def info(self) -> Any:
@@ -47,7 +42,19 @@ class SimConnection:
 
     async def close(self) -> None:
         """Close it; the server rolls back what was open."""
-        self._drop()
+        self.drop()
+
+    def hang_up(self) -> None:
+        """Break the wire off: whoever waits on it fails at once."""
+        self.closed = True
+        waiting = self._transaction.waiting if self._transaction is not None else None
+        for future in (self._pending, waiting):
+            if future is not None and not future.done():
+                future.set_exception(psycopg.OperationalError("the connection is lost"))
+
+    async def execute(self, *_: object, **__: object) -> None:
+        """A statement that only sets something of the session."""
+        await self.server.travel(self)
 
     @asynccontextmanager
     async def pipeline(self) -> AsyncIterator[Self]:
@@ -57,6 +64,14 @@ class SimConnection:
     def transaction(self) -> Block:
         """A transaction, or a savepoint within one."""
         return Block(self)
+
+    async def until(self, future: asyncio.Future[None]) -> None:
+        """Wait, unless the wire is broken off meanwhile."""
+        self._pending = future
+        try:
+            await future
+        finally:
+            self._pending = None
 
     async def run(self, statement: Statement, *arguments: Any, **named: Any) -> Any:
         """Run one statement, in the transaction that is open or in one of its own."""
@@ -75,9 +90,7 @@ class SimConnection:
             if own:
                 self._forget()
             raise
-        for name, rows in transaction.writes.items():
-            for key in rows:
-                transaction.requests.setdefault((name, key), REQUEST.get())
+        transaction.note_request(REQUEST.get())
         if own and transaction.writes:
             await self._commit()
         elif own:
@@ -86,7 +99,7 @@ class SimConnection:
 
     def _begin(self) -> None:
         if self.closed or self.generation != self.server.generation:
-            self._drop()
+            self.drop()
             raise psycopg.OperationalError("the connection is closed")
         self._transaction = self.server.store.begin(self.place)
 
@@ -110,7 +123,8 @@ class SimConnection:
         if transaction is not None:
             self.server.roll_back(self, transaction)
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """End it, whatever is open."""
         self.closed = True
         self._depth = 0
         self._forget()
@@ -145,64 +159,8 @@ class Block:
             if kind is not None and transaction is not None:
                 transaction.writes = self._saved
                 transaction.failed = False
-            return False
-        if kind is not None or (transaction is not None and transaction.failed):
+        elif kind is not None or (transaction is not None and transaction.failed):
             connection._forget()
         else:
             await connection._commit()
         return False
-
-
-class SimPool:
-    """What a `Database` gets its connections from."""
-
-    def __init__(self, server: Server, wait_s: float) -> None:
-        self._server = server
-        self._wait_s = wait_s
-
-    async def open(self, *, wait: bool = False) -> None:
-        """Nothing to do."""
-
-    async def close(self, timeout: float = 0) -> None:  # noqa: ASYNC109 - the pool's own signature
-        """Nothing to do."""
-
-    @asynccontextmanager
-    async def connection(self, timeout: float | None = None) -> AsyncIterator[SimConnection]:  # noqa: ASYNC109
-        """A connection that stood before, maybe broken since, or a new one."""
-        server, place = self._server, HERE.get()
-        if server.reachable(place) or server.draw() < 0.5:
-            connection = SimConnection(server, place)
-        else:
-            wait_s = self._wait_s if timeout is None else timeout
-            if not await server.wait_for(place, wait_s):
-                raise PoolTimeout("couldn't get a connection")
-            connection = SimConnection(server, place)
-        try:
-            yield connection
-        finally:
-            connection._drop()
-
-
-class SimDatabase(Database):
-    """The real `Database` on a simulated pool."""
-
-    def __init__(self, server: Server, *, wait_ms: int = 5_000) -> None:
-        self.url = "simulated"
-        self._pool = cast("Any", SimPool(server, wait_ms / 1000))
-
-
-class SimWriter(Writer):
-    """The real `Writer` on simulated connections."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__("simulated")
-        self._server = server
-
-    async def _connected(self) -> Connection:
-        if self._connection is None or self._connection.closed:
-            place = HERE.get()
-            await self._server.connect(place, CONNECT_S)
-            connection = SimConnection(self._server, place)
-            connection.writing = True
-            self._connection = cast("Any", connection)
-        return cast("Any", self._connection)

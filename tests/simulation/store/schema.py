@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from simulation.store.tables import Parent, Table, Unique
 
@@ -26,6 +26,12 @@ MOVES: Final = frozenset(
 )
 LIVE: Final = frozenset(_SECOND.LIVE)
 KINDS: Final = frozenset(_SECOND.KINDS)
+RESULTS: Final = frozenset(
+    {"begun", "there_before", "payment_needed", "possible_duplicate", "key_conflict"}
+)
+REASONS: Final = frozenset(
+    {"told_not_charged", "another_attempt", "given_again", "voided_before", "two_captures"}
+)
 _HELD: Final = frozenset({"AUTHORIZED", "SUBMITTED", "SETTLED", "DISPUTED", "LATE_SUCCESS"})
 
 
@@ -98,6 +104,8 @@ class StoredAttempt(Struct, frozen=True):
     checks: int = 0
     misses: int = 0
     next_check_ms: int | None = None
+    looked_ms: int | None = None
+    captured_ms: int | None = None
 
 
 class OperationRow(Struct, frozen=True):
@@ -113,6 +121,7 @@ class OperationRow(Struct, frozen=True):
     gateway_code: str | None
     started_ms: int
     finished_ms: int
+    attempt_version: int | None = None
 
 
 class EntryRow(Struct, frozen=True):
@@ -139,6 +148,95 @@ class EventRow(Struct, frozen=True):
     payload: Any
     occurred_ms: int
     published_ms: int | None = None
+    number: int | None = None
+
+
+class SubscriptionRow(Struct, frozen=True):
+    """Table `event_subscription`."""
+
+    consumer: str
+    kind: str
+    subscribed_ms: int
+
+
+class DeliveryRow(Struct, frozen=True):
+    """Table `delivery`."""
+
+    consumer: str
+    event_id: UUID
+    donor_id: UUID
+    donation_id: UUID
+    number: int
+    tries: int
+    next_ms: int
+    parked_ms: int | None = None
+    failure: str | None = None
+
+
+class InboxRow(Struct, frozen=True):
+    """Table `inbox`."""
+
+    consumer: str
+    event_id: UUID
+    donor_id: UUID
+    handled_ms: int
+
+
+class TotalRow(Struct, frozen=True):
+    """Table `charity_total`."""
+
+    charity_id: int
+    currency: str
+    raised_minor: int
+    gifts: int
+
+
+class DrainedRow(Struct, frozen=True):
+    """Table `journal_drained`."""
+
+    segment_id: UUID
+    sequence: int
+    donation_id: UUID
+    drained_by: UUID
+    result: str
+    drained_ms: int
+
+
+class ReturnRow(Struct, frozen=True):
+    """Table `money_return`."""
+
+    return_id: UUID
+    attempt_id: UUID
+    donor_id: UUID
+    gateway: str
+    gateway_transaction_id: str
+    amount_minor: int
+    currency: str
+    reason: str
+    request_key: str
+    decided_ms: int
+    tries: int
+    next_try_ms: int
+    done_ms: int | None = None
+    done_kind: str | None = None
+
+
+class WebhookRow(Struct, frozen=True):
+    """Table `webhook`."""
+
+    webhook_id: UUID
+    gateway: str
+    external_id: str
+    kind: str | None
+    payload: bytes
+    received_ms: int
+    processed_ms: int | None
+    tries: int
+    order_ids: tuple[str, ...]
+    claims: str | None
+    next_try_ms: int | None
+    parked_ms: int | None = None
+    unknown_orders: int | None = None
 
 
 class Schema:
@@ -186,6 +284,44 @@ class Schema:
         )
         self.event: Table[EventRow] = Table("event", lambda r: (r.event_id, r.donor_id))
 
+        self.drained: Table[DrainedRow] = Table(
+            "journal_drained", lambda r: (r.segment_id, r.sequence), check=_drained
+        )
+
+        self.money_return: Table[ReturnRow] = Table(
+            "money_return",
+            lambda r: r.return_id,
+            uniques=[
+                Unique("money_return_request_key", lambda r: r.request_key),
+                Unique(
+                    "money_return_open",
+                    lambda r: (
+                        (r.attempt_id, r.gateway_transaction_id) if r.done_ms is None else None
+                    ),
+                ),
+            ],
+            parents=[Parent("payment_attempt", lambda r: (r.attempt_id, r.donor_id))],
+            check=_return,
+        )
+        self.webhook: Table[WebhookRow] = Table(
+            "webhook",
+            lambda r: r.webhook_id,
+            uniques=[Unique("webhook_external_id", lambda r: (r.gateway, r.external_id))],
+        )
+
+        self.subscription: Table[SubscriptionRow] = Table(
+            "event_subscription", lambda r: (r.consumer, r.kind)
+        )
+        self.delivery: Table[DeliveryRow] = Table(
+            "delivery", lambda r: (r.event_id, r.consumer, r.donor_id)
+        )
+        self.inbox: Table[InboxRow] = Table(
+            "inbox", lambda r: (r.event_id, r.consumer, r.donor_id)
+        )
+        self.charity_total: Table[TotalRow] = Table(
+            "charity_total", lambda r: (r.charity_id, r.currency)
+        )
+
     def tables(self) -> dict[str, Table[Any]]:
         """By name."""
         return {table.name: table for table in vars(self).values() if isinstance(table, Table)}
@@ -230,6 +366,9 @@ def _attempt_guard(old: StoredAttempt | None, new: StoredAttempt | None) -> None
         if new.state not in {"PREPARED", "DISPATCHED"} or new.version != 1:
             raise psycopg.errors.RestrictViolation("payment_attempt_birth")
         return
+    made_due = structs.replace(old, next_check_ms=new.next_check_ms)
+    if new == made_due and new != old:
+        return
     if new.version != old.version + 1 or new.lease_epoch < old.lease_epoch:
         raise psycopg.errors.RestrictViolation("payment_attempt_guard: version, epoch")
     if _charged(new) != _charged(old):
@@ -245,6 +384,20 @@ def _charged(row: StoredAttempt) -> tuple[object, ...]:
 def _operation(row: OperationRow) -> None:
     if row.kind not in KINDS:
         _refuse("gateway_operation: kind")
+
+
+def _return(row: ReturnRow) -> None:
+    if row.amount_minor <= 0 or row.reason not in REASONS:
+        _refuse("money_return: amount, reason")
+    if (row.done_ms is None) != (row.done_kind is None):
+        _refuse("money_return: half done")
+    if row.done_kind not in {None, "void", "refund"}:
+        _refuse("money_return: kind")
+
+
+def _drained(row: DrainedRow) -> None:
+    if row.sequence <= 0 or row.result not in RESULTS:
+        _refuse("journal_drained: sequence, result")
 
 
 def _entry(row: EntryRow) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from simulation.places import Place
 from simulation.store.store import Store
 from simulation.store.transaction import Transaction
+from simulation.world import wake
 
 if TYPE_CHECKING:
     from simulation.store.connection import SimConnection
@@ -38,7 +39,8 @@ class Server:
         self.ills = ills
         self.generation = 0
         self.away = False
-        self.hung: asyncio.Future[None] | None = None
+        self.hung = False
+        self._hanging: list[asyncio.Future[None]] = []
         self.cut: dict[Place, None] = {}
         self._random = world.random("database")
         self._back: list[asyncio.Future[None]] = []
@@ -71,14 +73,14 @@ class Server:
 
     def hang(self) -> None:
         """Answer nobody (SIGSTOP)."""
-        if self.hung is None:
-            self.hung = asyncio.get_running_loop().create_future()
+        self.hung = True
 
     def go_on(self) -> None:
         """Answer again."""
-        if self.hung is not None:
-            self.hung.set_result(None)
-            self.hung = None
+        self.hung = False
+        hanging, self._hanging = self._hanging, []
+        for future in hanging:
+            wake(future)
 
     def cut_off(self, place: Place) -> None:
         """Cut the network between a node and the server."""
@@ -92,8 +94,7 @@ class Server:
     def _tell_back(self) -> None:
         back, self._back = self._back, []
         for future in back:
-            if not future.done():
-                future.set_result(None)
+            wake(future)
 
     async def wait_for(self, place: Place, seconds: float) -> bool:
         """Wait until the server can be reached; False when it took longer."""
@@ -112,7 +113,10 @@ class Server:
 
     async def connect(self, place: Place, wait_s: float) -> None:
         """Raises OperationalError when no connection can be made."""
-        await self._travel()
+        await self.world.sleep(self.ills.latency_s)
+        if self.hung:
+            await self.world.sleep(wait_s)
+            raise psycopg.OperationalError("connection timeout expired")
         if place in self.cut:
             await self.world.sleep(wait_s)
             raise psycopg.OperationalError("connection timeout expired")
@@ -121,7 +125,7 @@ class Server:
 
     async def statement(self, connection: SimConnection, transaction: Transaction) -> None:
         """What happens before a statement is carried out."""
-        await self._travel()
+        await self.travel(connection)
         await self._arrive(connection, transaction)
         ills = self.ills
         if self.world.healed:
@@ -145,15 +149,11 @@ class Server:
     async def commit(self, connection: SimConnection, transaction: Transaction) -> None:
         """Commit, and let the client know; either can fail."""
         try:
-            await self._travel()
+            await self.travel(connection)
             await self._arrive(connection, transaction)
-        except asyncio.CancelledError:
-            if not transaction.over and self.draw() < 0.5:
-                transaction.commit()  # it was on its way
-            self._break(connection, transaction)
-            raise
-        except psycopg.OperationalError:
-            self.roll_back(connection, transaction)
+        except (asyncio.CancelledError, psycopg.OperationalError):
+            connection.closed = True
+            self._maybe_later(connection, transaction)
             raise
         drawn = 1.0 if self.world.healed else self.draw()
         if drawn < self.ills.commit_lost:
@@ -166,12 +166,30 @@ class Server:
             self.world.fault("db_commit_unheard", connection.place)
             connection.closed = True
             raise psycopg.OperationalError("server closed the connection unexpectedly")
-        await self._travel()
+        await self.travel(connection)
         if connection.generation != self.generation or connection.place in self.cut:
             if transaction.writes:
                 self.world.fault("db_commit_unheard", connection.place)
             connection.closed = True
             raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    def _maybe_later(self, connection: SimConnection, transaction: Transaction) -> None:
+        """A commit that its client gave up may have been on its way, and be carried out yet."""
+        if transaction.over or connection.generation != self.generation or self.draw() < 0.5:
+            self.roll_back(connection, transaction)
+            return
+        self.world.fault("db_commit_late", connection.place)
+        loop, context = self.world.loop, self.world.outside.context()
+
+        def carry_out() -> None:
+            if transaction.over:
+                return
+            if self.hung:
+                loop.call_later(1.0, carry_out, context=context)
+            else:
+                transaction.commit()
+
+        loop.call_later(self.draw() ** 2 * 10, carry_out, context=context)
 
     def roll_back(self, connection: SimConnection, transaction: Transaction) -> None:
         """Roll back; across a cut network only once the server notices."""
@@ -187,18 +205,27 @@ class Server:
         connection.closed = True
         transaction.abort()
 
-    async def _travel(self) -> None:
+    async def travel(self, connection: SimConnection) -> None:
+        """One way through the network; a server that hangs takes as long as it hangs."""
         latency_s = self.ills.latency_s * (0.2 + self.draw())
         if not self.world.healed and self.ills.slow and self.draw() < self.ills.slow:
             self.world.fault("db_slow")
             latency_s += self.draw() * 4
-        await self.world.sleep(latency_s)
-        while self.hung is not None:
-            await asyncio.shield(self.hung)
+        await self._wait(connection, latency_s)
+        while self.hung:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._hanging.append(future)
+            await connection.until(future)
+
+    async def _wait(self, connection: SimConnection, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        loop.call_later(seconds, wake, future)
+        await connection.until(future)
 
     async def _arrive(self, connection: SimConnection, transaction: Transaction) -> None:
         if connection.place in self.cut:
-            await self.world.sleep(1 + self.draw() * 14)
+            await self._wait(connection, 1 + self.draw() * 14)
             connection.closed = True
             raise psycopg.OperationalError("could not receive data: Connection timed out")
         if connection.generation != self.generation or self.away or transaction.over:

@@ -11,7 +11,6 @@ from simulation.store.transaction import Change, Lock, Transaction
 if TYPE_CHECKING:
     from simulation.world import World
 
-IN_DOUBT: Final = frozenset({"DISPATCHED", "UNKNOWN"})
 NEVER_MS: Final = 10**15
 
 
@@ -26,6 +25,8 @@ class Store:
         self.open: dict[Transaction, None] = {}
         self.history: list[Change] = []
         self.commits = 0
+        self.event_number = 0
+        """The last value of a sequence; it never goes back."""
         self.waits = 0
 
     def begin(self, place: Place) -> Transaction:
@@ -45,14 +46,19 @@ class Store:
         """The history of one table, oldest first."""
         return [change for change in self.history if change.table == table]
 
-    def next_due_ms(self) -> int:
-        """When the next attempt in doubt is due; far away when none is."""
-        due = [
-            row.next_check_ms
-            for row in self.schema.attempt.rows.values()
-            if row.state in IN_DOUBT and row.next_check_ms is not None
+    def next_due_s(self) -> float:
+        """In how many seconds something is due by the clock; far away when nothing is."""
+        schema = self.schema
+        due = [r.next_check_ms for r in schema.attempt.rows.values() if r.next_check_ms is not None]
+        due += [r.next_try_ms for r in schema.money_return.rows.values() if r.done_ms is None]
+        due += [
+            r.next_try_ms
+            for r in schema.webhook.rows.values()
+            if r.processed_ms is None and r.parked_ms is None and r.next_try_ms is not None
         ]
-        return min(due, default=NEVER_MS)
+        due += [r.next_ms for r in schema.delivery.rows.values() if r.parked_ms is None]
+        due += [0 for r in schema.event.rows.values() if r.published_ms is None]
+        return (min(due, default=NEVER_MS) - self.world.now_ms) / 1000
 
     def row_counts(self) -> dict[str, Any]:
         """How many rows each table has."""

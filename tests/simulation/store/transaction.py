@@ -56,7 +56,8 @@ class Transaction:
         self._owed: list[tuple[str, Key | None]] = []
         self.waits_for: Transaction | None = None
         self._waiters: list[asyncio.Future[None]] = []
-        self._waiting: asyncio.Future[None] | None = None
+        self.waiting: asyncio.Future[None] | None = None
+        """What this transaction waits on for somebody else's end."""
 
     # What a statement reads.
 
@@ -78,16 +79,23 @@ class Transaction:
 
     # What a statement writes.
 
-    async def insert(self, table: Table[R], row: R, *, skip: bool = False) -> bool:
-        """Insert; False if `skip` (ON CONFLICT DO NOTHING) and there is one already."""
+    async def insert(self, table: Table[R], row: R, *, skip: bool | str = False) -> bool:
+        """Insert; False if `skip` (ON CONFLICT DO NOTHING) and there is one already.
+
+        `skip` may be the one index on which a conflict does nothing.
+        """
         key = table.key(row)
         if table.guard is not None:
             table.guard(None, row)
         if table.check is not None:
             table.check(row)
-        if not await self._free(table, "pkey", key, key, skip=skip):
+        for unique in table.uniques:  # the index that decides is asked first
+            value = unique.key(row) if unique.name == skip else None
+            if value is not None and not await self._free(table, unique.name, value, skip=skip):
+                return False
+        if not await self._free(table, "pkey", key, skip=skip):
             return False
-        if not await self._keys_free(table, row, key, skip=skip):
+        if not await self._keys_free(table, row, skip=skip):
             return False
         self._owed += [(parent.table, parent.key(row)) for parent in table.parents]
         self._take_keys(table, row)
@@ -115,7 +123,7 @@ class Transaction:
                 table.guard(row, new)
             if table.check is not None:
                 table.check(new)
-            await self._keys_free(table, new, key, skip=False)
+            await self._keys_free(table, new, its_own=key)
             self._take_keys(table, new)
             self._write(table, key, new)
             changed.append(new)
@@ -141,6 +149,12 @@ class Transaction:
         for name, key in owed:
             if key is not None and self.get(self.store.tables[name], key) is None:
                 raise psycopg.errors.ForeignKeyViolation(f"no {name} {key}")
+
+    def note_request(self, number: int) -> None:
+        """Remember which donor's request the last changes were made for."""
+        for name, rows in self.writes.items():
+            for key in rows:
+                self.requests.setdefault((name, key), number)
 
     # Locks.
 
@@ -175,13 +189,13 @@ class Transaction:
                 if holder.over:
                     return
             store.waits += 1
-            self._waiting = asyncio.get_running_loop().create_future()
-            holder._waiters.append(self._waiting)
-            await self._waiting
+            self.waiting = asyncio.get_running_loop().create_future()
+            holder._waiters.append(self.waiting)
+            await self.waiting
             self._raise_if_lost()
         finally:
             self.waits_for = None
-            self._waiting = None
+            self.waiting = None
 
     def _raise_if_lost(self) -> None:
         if self.over:
@@ -229,24 +243,35 @@ class Transaction:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result(None)
 
     # Rules.
 
-    async def _keys_free(self, table: Table[R], row: R, key: Key, *, skip: bool) -> bool:
+    async def _keys_free(
+        self, table: Table[R], row: R, *, skip: bool | str = False, its_own: Key | None = None
+    ) -> bool:
         for unique in table.uniques:
             value = unique.key(row)
             if value is not None and not await self._free(
-                table, unique.name, value, key, skip=skip
+                table, unique.name, value, skip=skip, its_own=its_own
             ):
                 return False
         return True
 
-    async def _free(self, table: Table[R], index: str, value: Key, key: Key, *, skip: bool) -> bool:
-        """Whether `key` may have `value` in an index. Waits for whoever is about to decide that.
+    async def _free(
+        self,
+        table: Table[R],
+        index: str,
+        value: Key,
+        *,
+        skip: bool | str,
+        its_own: Key | None = None,
+    ) -> bool:
+        """Whether a row may have `value` in an index. Waits for whoever is about to decide that.
 
-        Raises UniqueViolation unless `skip`.
+        `its_own` is the key of a row that is there already and is only changed. Raises
+        UniqueViolation unless `skip`.
         """
         while True:
             claimer = self.store.locks.get((f"{table.name}.{index}", value))
@@ -261,9 +286,9 @@ class Transaction:
                 continue
             elif not self._still_has(table, index, other, value):
                 other = self._mine(table, index, value)
-            if other is None or (index != "pkey" and other == key):
+            if other is None or other == its_own:
                 return True
-            if skip:
+            if skip in (True, index):
                 return False
             raise psycopg.errors.UniqueViolation(f"{table.name} {index}")
 

@@ -11,9 +11,9 @@ from msgspec import structs
 from almoner.donations.answer import Answer
 from almoner.donations.facts import DonationFacts
 from almoner.donations.gift import Intent
-from almoner.donations.queries import AlikeDonation, Record
+from almoner.donations.queries import AlikeDonation, Drained, Record, Told
 from almoner.money import Money
-from simulation.store.schema import DonationRow, RecordRow
+from simulation.store.schema import DonationRow, DrainedRow, RecordRow
 from simulation.store.transaction import Transaction
 
 _RECENT_MS: Final = 600_000
@@ -89,7 +89,10 @@ async def alike(tx: Transaction, intents: Sequence[Intent]) -> list[AlikeDonatio
     now_ms = tx.started_ms
     return [
         AlikeDonation(
-            intent.request_id, row.donation_id, row.donor_id, row.created_ms > now_ms - _RECENT_MS
+            intent.request_id,
+            row.donation_id,
+            row.donor_id,
+            abs(row.created_ms - intent.created_ms) < _RECENT_MS,
         )
         for intent in intents
         for row in tx.rows(tx.store.schema.donation)
@@ -99,6 +102,31 @@ async def alike(tx: Transaction, intents: Sequence[Intent]) -> list[AlikeDonatio
         and row.amount_minor == intent.gift.money.amount_minor
         and row.currency == intent.gift.money.currency
         and row.donation_id != intent.donation_id
+    ]
+
+
+async def read_told(tx: Transaction, donation_id: UUID) -> Told | None:
+    row = tx.get(tx.store.schema.record, donation_id)
+    if row is None:
+        return None
+    return Told(row.response_status, recent=row.created_ms > tx.started_ms - 29 * 86_400_000)
+
+
+async def given_again(
+    tx: Transaction, donation_id: UUID, donor_id: UUID
+) -> list[tuple[UUID, UUID]]:
+    table = tx.store.schema.donation
+    this = tx.get(table, (donation_id, donor_id))
+    if this is None:
+        return []
+    return [
+        (row.donation_id, row.donor_id)
+        for row in tx.rows(table)
+        if row.donor_id == donor_id
+        and row.created_ms >= this.created_ms
+        and row.donation_id != donation_id
+        and (row.charity_id, row.amount_minor, row.currency)
+        == (this.charity_id, this.amount_minor, this.currency)
     ]
 
 
@@ -114,6 +142,17 @@ async def store_responses(tx: Transaction, answers: Sequence[Answer]) -> None:
 
 
 async def read_facts(tx: Transaction, donation_id: UUID) -> DonationFacts | None:
+    return (await read_many_facts(tx, [donation_id])).get(donation_id)
+
+
+async def read_many_facts(
+    tx: Transaction, donation_ids: Sequence[UUID]
+) -> dict[UUID, DonationFacts]:
+    found = {donation_id: _facts(tx, donation_id) for donation_id in donation_ids}
+    return {donation_id: facts for donation_id, facts in found.items() if facts is not None}
+
+
+def _facts(tx: Transaction, donation_id: UUID) -> DonationFacts | None:
     schema = tx.store.schema
     record = tx.get(schema.record, donation_id)
     if record is None:
@@ -131,3 +170,32 @@ async def read_facts(tx: Transaction, donation_id: UUID) -> DonationFacts | None
         Money(donation.amount_minor, donation.currency),
         donation.created_ms,
     )
+
+
+async def probe_commit(tx: Transaction) -> None:
+    """Nothing is written, and the commit still has to go through."""
+    tx.writes.setdefault("journal_drained", {})
+
+
+async def lock_segment(tx: Transaction, segment_id: UUID) -> None:
+    await tx.lock(("look", int.from_bytes(segment_id.bytes[8:], signed=True)))
+
+
+async def read_drained(
+    tx: Transaction, segment_id: UUID, sequences: Sequence[int]
+) -> dict[int, Drained]:
+    table = tx.store.schema.drained
+    return {
+        sequence: Drained(row.sequence, row.donation_id, row.drained_by, row.result)
+        for sequence in sequences
+        if (row := tx.get(table, (segment_id, sequence))) is not None
+    }
+
+
+async def insert_drained(tx: Transaction, segment_id: UUID, drained: Sequence[Drained]) -> None:
+    for one in drained:
+        row = DrainedRow(
+            segment_id, one.sequence, one.donation_id, one.drained_by, one.result, tx.started_ms
+        )
+        await tx.insert(tx.store.schema.drained, row)
+

@@ -1,0 +1,27 @@
+"""Twins of what of `almoner.charities.queries` has to do with money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from almoner.charities.queries import TotalChange
+from simulation.store.schema import TotalRow
+from simulation.store.transaction import Transaction
+
+
+async def add_to_totals(tx: Transaction, changes: Sequence[TotalChange]) -> None:
+    table = tx.store.schema.charity_total
+    for change in sorted(changes, key=lambda c: (c.charity_id, c.currency)):
+        row = TotalRow(change.charity_id, change.currency, change.raised_minor, change.gifts)
+        if await tx.insert(table, row, skip=True):
+            continue
+        await tx.update(
+            table,
+            [table.key(row)],
+            lambda _: True,
+            lambda r, more=row: structs.replace(
+                r, raised_minor=r.raised_minor + more.raised_minor, gifts=r.gifts + more.gifts
+            ),
+        )
