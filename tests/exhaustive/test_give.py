@@ -11,7 +11,12 @@ import pytest
 from exhaustive.wire import STRIKES, Strike
 from support.donor import gift
 
-SETTINGS = {"database_wait_ms": 1_500, "gateway_deadline_ms": 2_000}
+SETTINGS = {
+    "database_wait_ms": 1_500,
+    "gateway_deadline_ms": 2_000,
+    # So many lost answers in a row would make the breaker leave the gateway alone.
+    "gateway_breaker_calls": 10_000,
+}
 GIFTS = {
     "paid": {},
     "declined": {"amount": "2001.00"},
