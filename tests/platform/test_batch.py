@@ -193,7 +193,7 @@ async def test_a_locked_row_keeps_only_itself_waiting() -> None:
     """Somebody holds one row: the others are written, it is told as away after its time."""
     table = Table()
     table.locked = {5}
-    batcher = Batcher("test", table.write, retry_for_ms=300)
+    batcher = Batcher("test", table.write, retry_for_ms=1_500)
     await batcher.open()
 
     results = await asyncio.gather(*(batcher.submit(n) for n in range(16)), return_exceptions=True)

@@ -11,6 +11,9 @@ from almoner.platform.settings import Settings
 RECALL_CONNECTIONS: Final = 2
 """One to recall keys, one to withdraw stamps. Each is used by one batch at a time."""
 
+CONNECT_MS: Final = 2_000
+"""The least time in which a pool may find a connection again."""
+
 
 class Pools:
     """One pool for each kind of work, opened and closed together.
@@ -50,7 +53,7 @@ class Pools:
         return Database(
             self._settings.servers.database_url,
             size=size,
-            wait_ms=self._settings.giving.database_wait_ms,
+            wait_ms=max(CONNECT_MS, self._settings.giving.database_wait_ms),
             busy_ms=capacity.statement_ms,
             lane=Lane(
                 name,

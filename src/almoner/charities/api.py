@@ -44,14 +44,14 @@ _MISSING = {404: _told("There is no such charity.")}
 DESCRIBED: Final = Described(
     parameters={
         ("/charities", "get", "q"): {"maxLength": QUERY_LENGTH_MAX},
-        ("/charities", "get", "category"): {"enum": list(CATEGORIES)},
-        ("/charities", "get", "country"): {"pattern": "^[A-Za-z]{2}$"},
+        ("/charities", "get", "category"): {"enum": ["", *CATEGORIES]},
+        ("/charities", "get", "country"): {"pattern": "^([A-Za-z]{2})?$"},
         ("/charities", "get", "limit"): {"type": "integer", "minimum": 1, "maximum": 100},
-        ("/charities", "get", "lang"): {"enum": list(LANGUAGES)},
-        ("/charities/{reference}", "get", "lang"): {"enum": list(LANGUAGES)},
+        ("/charities", "get", "lang"): {"enum": ["", *LANGUAGES]},
+        ("/charities/{reference}", "get", "lang"): {"enum": ["", *LANGUAGES]},
     }
 )
-"""What the framework cannot see."""
+"""What the framework cannot see. An empty parameter counts as left out."""
 
 
 def routes(reader: CatalogueReader, pictures: Pictures) -> list[HTTPRouteHandler]:

@@ -141,7 +141,7 @@ class Giving:
             raise
         loop = asyncio.get_running_loop()
         waiting = _Waiting(loop.create_future())
-        task = self._start(intent, self._carry_out(intent, waiting, care), waiting)
+        task = self._start(self._carry_out(intent, waiting, care), waiting)
         task.add_done_callback(lambda _: self._lane.leave())
         timer = loop.call_later(self._policy.donor_wait_ms / 1000, waiting.tell_if_begun)
         try:
@@ -153,10 +153,10 @@ class Giving:
     def carry_on(self, intent: Intent, begun: Begun) -> asyncio.Task[Answer]:
         """Charge a gift that was kept in the journal and is stamped now; nobody waits for it."""
         waiting = _Waiting(asyncio.get_running_loop().create_future())
-        return self._start(intent, self._charge(intent, begun, kept=True), waiting)
+        return self._start(self._charge(intent, begun, kept=True), waiting)
 
     def _refuse_if_under_way(self, intent: Intent) -> None:
-        """A gift that this very process is carrying out needs no place and no question.
+        """A gift that this very process is charging needs no place and no question.
 
         Raises InFlight, or KeyReused when it is another gift.
         """
@@ -223,17 +223,13 @@ class Giving:
         """Gifts that are being carried out now."""
         return len(self._running)
 
-    def _start(
-        self, intent: Intent, work: Coroutine[Any, Any, Answer], waiting: _Waiting
-    ) -> asyncio.Task[Answer]:
+    def _start(self, work: Coroutine[Any, Any, Answer], waiting: _Waiting) -> asyncio.Task[Answer]:
         task = asyncio.create_task(work)
         self._running[task] = waiting
-        self._under_way[intent.donation_id] = intent.fingerprint
-        task.add_done_callback(lambda done: self._finished(done, intent.donation_id))
+        task.add_done_callback(self._finished)
         return task
 
-    def _finished(self, task: asyncio.Task[Answer], donation_id: UUID) -> None:
-        self._under_way.pop(donation_id, None)
+    def _finished(self, task: asyncio.Task[Answer]) -> None:
         self._running.pop(task).tell()
         if not task.cancelled():
             task.exception()  # a donor who has gone does not leave "never retrieved" behind
@@ -282,6 +278,15 @@ class Giving:
 
     async def _charge(
         self, intent: Intent, begun: Begun, care: Care = ORDINARY, *, kept: bool = False
+    ) -> Answer:
+        self._under_way[intent.donation_id] = intent.fingerprint
+        try:
+            return await self._charge_and_settle(intent, begun, care, kept=kept)
+        finally:
+            self._under_way.pop(intent.donation_id, None)
+
+    async def _charge_and_settle(
+        self, intent: Intent, begun: Begun, care: Care, *, kept: bool
     ) -> Answer:
         attempt, gift, started_ms = begun.attempt, intent.gift, now_ms()
         charge = Charge(

@@ -118,9 +118,10 @@ def _describe_errors(path: str, responses: dict[str, Any]) -> None:
     for status, answer in list(responses.items()):
         if status < "400":
             continue
-        if set(answer.get("content", {})) == {"application/json"}:
+        content = answer.setdefault("content", {})
+        if "application/json" in content:
             del responses[status]
-        else:
+        elif not content.get(PROBLEM_MEDIA_TYPE, {}).get("schema", {}).get("$ref"):
             answer["content"] = _PROBLEM
     if path not in NEVER_REFUSED:
         too_much = {"description": "Too much at once; come again after Retry-After."}
