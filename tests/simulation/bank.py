@@ -44,6 +44,8 @@ class Sale(Struct):
     captured_at: float | None = None
     released_at: float | None = None
     reversal_key: str | None = None
+    against_the_rules: bool = False
+    """Taken after the gateway had said no, or so late that nobody could wait for it."""
     waiting: list[asyncio.Future[Sale]] = []
 
     @property
@@ -102,6 +104,7 @@ class Bank:
         self.look_up_down = False
         self.cut: dict[Place, None] = {}
         self.sales: dict[str, Sale] = {}
+        self.reversals_ill = 0
         self.pending = 0
         """Things that will still happen by themselves."""
         self.notify: Callable[[Sale, bool], None] = lambda sale, surely: None
@@ -190,7 +193,10 @@ class Bank:
         sale.waiting = []
 
     def _capture(self, sale: Sale, *, surely: bool = False) -> None:
-        sale.seen, sale.captured_at = Seen.SUBMITTED, self.world.loop.time()
+        now = self.world.loop.time()
+        sale.seen, sale.captured_at = Seen.SUBMITTED, now
+        if now > sale.asked_at + LANDS_WITHIN_S + 1:
+            sale.against_the_rules = True
         self.notify(sale, surely)
 
     def _maybe_change_its_mind(self, sale: Sale) -> None:
@@ -200,6 +206,7 @@ class Bank:
             self._later(self.draw() ** 2 * 20_000, self._change_its_mind, sale)
 
     def _change_its_mind(self, sale: Sale) -> None:
+        sale.against_the_rules = True
         self._capture(sale, surely=True)
 
     def _maybe_fail_later(self, sale: Sale) -> None:

@@ -22,6 +22,9 @@ from simulation.places import HERE
 if TYPE_CHECKING:
     from simulation.world import World
 
+_REVERSALS_ILL_MAX: Final = 6
+"""Money is mostly given back when everything else is well again; so often that goes wrong."""
+
 Answered = tuple[int, bytes]
 """A status and a body."""
 
@@ -31,7 +34,7 @@ _NOT_SENT: Final[tuple[tuple[str, Callable[[], BaseException]], ...]] = (
 )
 _LOST: Final[tuple[tuple[str, Callable[[], BaseException] | Answered | None], ...]] = (
     ("gateway_lost_reset", lambda: ConnectionResetError("reset")),
-    ("gateway_lost_disconnect", lambda: aiohttp.ServerDisconnectedError()),
+    ("gateway_lost_disconnect", aiohttp.ServerDisconnectedError),
     ("gateway_lost_read_timeout", lambda: aiohttp.SocketTimeoutError("read")),
     ("gateway_lost_500", (500, b"oops")),
     ("gateway_lost_502", (502, b"<html>bad gateway</html>")),
@@ -39,6 +42,18 @@ _LOST: Final[tuple[tuple[str, Callable[[], BaseException] | Answered | None], ..
     ("gateway_lost_html", (200, b"<html>welcome</html>")),
     ("gateway_lost_silence", None),
 )
+
+_ILLS: Final = (
+    "refused",
+    "lost_request",
+    "in_flight",
+    "very_late",
+    "late_landing",
+    "slow",
+    "lost_answer",
+    "duplicate",
+)
+"""Fields of `GatewayIlls` of which a call suffers one at most."""
 
 
 class SimGateway:
@@ -60,7 +75,7 @@ class SimGateway:
         """See `Gateway.charge`."""
         try:
             status, body = await self._post(charge)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the table decides
             return sale(TRANSPORT.of(error), type(error).__name__)
         signal = of_status(status)
         if signal is not None:
@@ -74,7 +89,7 @@ class SimGateway:
         """See `Gateway.look_up`."""
         try:
             status, body = await self._get(order_id)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the table decides
             return look_up(TRANSPORT.of(error), type(error).__name__)
         if status == 404:
             return None
@@ -91,9 +106,10 @@ class SimGateway:
         await world.sleep(0.02 + bank.draw() * 0.5)
         try:
             await self._connect("reverse_refused")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the table decides
             return reversal(TRANSPORT.of(error), type(error).__name__)
-        ill = not world.healed and bank.draw() < bank.ills.reverse_ill
+        ill = bank.reversals_ill < _REVERSALS_ILL_MAX and bank.draw() < bank.ills.reverse_ill
+        bank.reversals_ill += ill
         if ill and bank.draw() < 0.5:
             world.fault("reverse_lost_request", order_id)
             return reversal(Signal.LOST, "500")
@@ -110,46 +126,59 @@ class SimGateway:
         return msgspec.json.decode(body, type=Notice)
 
     async def _post(self, charge: Charge) -> Answered:
-        bank, world, ills = self._bank, self._world, self._bank.ills
+        bank, world = self._bank, self._world
         await world.sleep(0.01 + bank.draw() * 0.05)
         await self._connect("gateway_refused")
-        drawn = 1.0 if world.healed else bank.draw()
-        if (drawn := drawn - ills.refused) < 0:
-            kind, error = bank.random.choice(_NOT_SENT)
-            world.fault(kind, charge.order_id)
-            raise error()
-        if (drawn := drawn - ills.lost_request) < 0:
-            world.fault("gateway_lost_request", charge.order_id)
-            await self._break_off(charge)
-        if (drawn := drawn - ills.in_flight) < 0:
-            world.fault("gateway_in_flight", charge.order_id)
-            bank.arrive(charge, lands_in_s=0.1 + bank.draw() * 10)
-            return 409, b""
-        if (drawn := drawn - ills.very_late) < 0:
-            world.fault("gateway_charges_after_the_second_miss", charge.order_id)
-            bank.arrive(charge, lands_in_s=1_000 + bank.draw() * 2_000)
-            return await self._lose_answer(charge)
-        if (drawn := drawn - ills.late_landing) < 0:
-            world.fault("gateway_charges_later", charge.order_id)
-            bank.arrive(charge, lands_in_s=5 + bank.draw() ** 2 * (LANDS_WITHIN_S - 5))
-            return await self._lose_answer(charge)
+        ill = None if world.healed else self._drawn()
+        if ill in {"refused", "lost_request"}:
+            await self._never_arrives(charge, ill)
+        if ill in {"in_flight", "very_late", "late_landing"}:
+            return await self._lands_later(charge, ill)
         lands_in_s = 0.05 + bank.draw() * 0.4
-        if (drawn := drawn - ills.slow) < 0:
+        if ill == "slow":
             world.fault("gateway_slow", charge.order_id)
             lands_in_s = 2 + bank.draw() ** 2 * 58
-        if charge.request_key in bank.sales and drawn < 0.3:
-            landed = bank.sales[charge.request_key].landed_at is not None
-            if not landed:
-                return 409, b""
-        done = bank.arrive(charge, lands_in_s=lands_in_s)
-        await bank.outcome(done)
-        if (drawn := drawn - ills.lost_answer) < 0:
+        first = bank.sales.get(charge.request_key)
+        if first is not None and first.landed_at is None and bank.draw() < 0.3:
+            return 409, b""
+        done = await bank.outcome(bank.arrive(charge, lands_in_s=lands_in_s))
+        if ill == "lost_answer":
             return await self._lose_answer(charge)
-        if (drawn := drawn - ills.duplicate) < 0:
+        if ill == "duplicate":
             world.fault("gateway_duplicate", charge.order_id)
             return 200, b'{"seen": "DUPLICATE"}'
         await world.sleep(0.01 + bank.draw() * 0.05)
         return 200, _written(done)
+
+    def _drawn(self) -> str | None:
+        """Which ill this call suffers, if any."""
+        drawn = self._bank.draw()
+        for ill in _ILLS:
+            drawn -= getattr(self._bank.ills, ill)
+            if drawn < 0:
+                return ill
+        return None
+
+    async def _never_arrives(self, charge: Charge, ill: str) -> None:
+        bank, world = self._bank, self._world
+        if ill == "refused":
+            kind, error = bank.random.choice(_NOT_SENT)
+            world.fault(kind, charge.order_id)
+            raise error()
+        world.fault("gateway_lost_request", charge.order_id)
+        await world.sleep(bank.draw() * 20 if bank.draw() < 0.5 else 600)
+        raise ConnectionResetError
+
+    async def _lands_later(self, charge: Charge, ill: str) -> Answered:
+        bank, draw = self._bank, self._bank.draw
+        kind, lands_in_s = {
+            "in_flight": ("gateway_in_flight", 0.1 + draw() * 10),
+            "very_late": ("gateway_charges_after_the_second_miss", 1_000 + draw() * 2_000),
+            "late_landing": ("gateway_charges_later", 5 + draw() ** 2 * (LANDS_WITHIN_S - 5)),
+        }[ill]
+        self._world.fault(kind, charge.order_id)
+        bank.arrive(charge, lands_in_s=lands_in_s)
+        return (409, b"") if ill == "in_flight" else await self._lose_answer(charge)
 
     async def _get(self, order_id: str) -> Answered:
         bank, world = self._bank, self._world
@@ -179,13 +208,6 @@ class SimGateway:
             self._world.fault(kind)
             raise ConnectionRefusedError
 
-    async def _break_off(self, charge: Charge) -> None:
-        """The request never arrives, and nobody says so."""
-        if self._bank.draw() < 0.5:
-            await self._world.sleep(self._bank.draw() * 20)
-            raise ConnectionResetError
-        await self._world.sleep(600)
-
     async def _lose_answer(self, charge: Charge) -> Answered:
         kind, what = self._bank.random.choice(_LOST)
         self._world.fault(kind, charge.order_id)
@@ -211,4 +233,3 @@ def _written(done: Sale) -> bytes:
 def _read(answer: Any) -> Observation:
     seen = Seen(answer["seen"])
     return Observation(seen, answer.get("id"), answer.get("decline"))
-

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, structs
 
 from almoner.donations.answer import Answer
+from almoner.donations.api import _shown
 from almoner.donations.gift import Gift
 from almoner.donations.keys import RequestKey
-from almoner.donations.api import _shown
 from almoner.donations.show import DonationView
 from almoner.platform.errors import Problem
 from simulation.places import REQUEST, Life
@@ -141,9 +141,11 @@ def giving(gift: Gift, key: RequestKey, *, limited: bool) -> Handler:
     async def handle(node: WebNode) -> Reply:
         number = REQUEST.get()
         if limited:
-            before = await node.web.giving.recall(key, gift.fingerprint())
-            return Reply(429, number, "too_many") if before is None else _told(before, number)
-        answer = await node.web.giving.give(gift, key)
+            answer = await node.web.giving.recall(key, gift.fingerprint())
+            if answer is None:
+                return Reply(429, number, "too_many")
+        else:
+            answer = await node.web.giving.give(gift, key)
         kept = node.web.kept.keeping.find(answer.donation_id) is not None
         return structs.replace(_told(answer, number), excused=kept)
 
@@ -157,9 +159,7 @@ def looking(donation_id: UUID) -> Handler:
         view = await _shown(node.web.donations, donation_id)
         keeping = node.web.kept.keeping
         excused = keeping.away and keeping.find(donation_id) is not None
-        return Reply(
-            200, REQUEST.get(), donation_id=view.donation_id, view=view, excused=excused
-        )
+        return Reply(200, REQUEST.get(), donation_id=view.donation_id, view=view, excused=excused)
 
     return handle
 

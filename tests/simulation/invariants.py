@@ -76,6 +76,7 @@ class Invariant(Struct, frozen=True):
 
 MONEY: Final = frozenset({"SUBMITTED", "SETTLED", "DISPUTED"})
 UNDECIDED: Final = frozenset({"PREPARED", "DISPATCHED", "UNKNOWN"})
+NO: Final = frozenset({"DECLINED", "NOT_SENT", "NOT_CHARGED", "EXPIRED", "ABANDONED"})
 OPEN: Final = UNDECIDED | {"NEEDS_REVIEW", "LATE_SUCCESS", "REQUIRES_ACTION", "AUTHORIZED"}
 MAY_BECOME_MONEY: Final = UNDECIDED | MONEY | {"REQUIRES_ACTION", "AUTHORIZED", "NEEDS_REVIEW"}
 PATHS: Final = {
@@ -398,6 +399,20 @@ def evidence_for_each_state(evidence: Evidence) -> Iterator[str]:
             yield f"attempt {new.attempt_id} became {new.state} before any capture"
 
 
+def no_is_no(evidence: Evidence) -> Iterator[str]:
+    """What is called "no money" never was money, as long as the gateway keeps its own rules.
+
+    Without this one, a wrong "no" that is found later and given back would look harmless.
+    """
+    for change in evidence.store.changes("payment_attempt"):
+        old, new = change.old, change.new
+        if new.state not in NO or (old is not None and old.state == new.state):
+            continue
+        for sale in evidence.bank.at(new.attempt_id.hex):
+            if sale.captured_at is not None and not sale.against_the_rules:
+                yield f"attempt {new.attempt_id} was called {new.state} and was charged"
+
+
 def kept_is_drained(evidence: Evidence) -> Iterator[str]:
     """Nothing that a journal holds is forgotten."""
     if evidence.disk.undrained(evidence.store):
@@ -410,7 +425,9 @@ def asked_before_a_second(evidence: Evidence) -> Iterator[str]:
     states: dict[UUID, str] = {}
     donations = evidence.donations
     confirmed = {
-        evidence.donation_id(form) for _, form in evidence.crowd.posts if form.gift.confirm_duplicate
+        evidence.donation_id(form)
+        for _, form in evidence.crowd.posts
+        if form.gift.confirm_duplicate
     }
     for change in evidence.store.changes("payment_attempt"):
         row = change.new
@@ -445,6 +462,7 @@ INVARIANTS: Final = (
     Invariant(6, "one donation and one final answer for a key", one_for_each_key),
     Invariant(6, "a second gift just alike was asked about", asked_before_a_second),
     Invariant(7, "told is true", told_is_true),
+    Invariant(7, "a no is a no", no_is_no),
     Invariant(8, "after the faults stop every doubt ends", doubt_ends),
     Invariant(9, "every history is a path of the transition table", history_is_a_path),
     Invariant(10, "the ledger sums to zero and is append-only", books_balance),

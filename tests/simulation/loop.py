@@ -124,13 +124,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         turn = self._turn
         if not turn:
             self._advance()
-        if len(turn) == 1:
-            handle = turn.pop()
-        else:
-            handle = self._draw(turn)
+        handle = turn.pop() if len(turn) == 1 else self._draw(turn)
         if handle._cancelled:
             return
-        place = handle._context.get(HERE)
+        place = _place_of(handle)
         if place is None or place.life is Life.RUNNING:
             handle._run()
         else:
@@ -156,9 +153,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
             turn[index], turn[-1] = turn[-1], turn[index]
             return turn.pop()
         # As a real event loop does: what one process made ready first runs first.
-        place = turn[index]._context.get(HERE)
+        place = _place_of(turn[index])
         for number, handle in enumerate(turn):
-            if handle._context.get(HERE) is place:
+            if _place_of(handle) is place:
                 return turn.pop(number)
         raise AssertionError
 
@@ -173,6 +170,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._turn.clear()
         self._timers.clear()
         self.close()
+
+
+def _place_of(handle: asyncio.Handle) -> Place | None:
+    context: Context = handle._context  # type: ignore[attr-defined]
+    return context.get(HERE)
 
 
 def _close(coroutine: Any) -> None:

@@ -23,7 +23,9 @@ IDS: Final = IdDeriver(SECRET_KEY)
 
 def settings_with(**given: Any) -> Settings:
     """The default settings, with a few of our own."""
-    return settings_of({"secret_key": SECRET_KEY, "database_url": "postgresql://simulated/simulated", **given})
+    return settings_of(
+        {"secret_key": SECRET_KEY, "database_url": "postgresql://simulated/simulated", **given}
+    )
 
 
 class Node:

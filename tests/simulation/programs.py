@@ -24,8 +24,8 @@ from almoner.payments.outcome import Outcome
 from almoner.payments.returns.money_return import MoneyReturn
 from almoner.payments.webhooks.webhook import Webhook
 from simulation.donors import CHARITIES
-from simulation.store.shards import shard_of
 from simulation.sides import Failed, Session, Side
+from simulation.store.shards import shard_of
 
 MINUTE_MS: Final = 60_000
 _STATES: Final = (
@@ -358,8 +358,10 @@ def program(seed: int, length: int = 120) -> Callable[[Side], Any]:
         session = await side.session()
         results: list[Any] = []
         for _ in range(6):
-            for statement in WRITES_FIRST:
-                results.append(await session.call(statement, *STATEMENTS[statement](maker)))
+            results += [
+                await session.call(statement, *STATEMENTS[statement](maker))
+                for statement in WRITES_FIRST
+            ]
         names = sorted(STATEMENTS)
         for _ in range(length):
             drawn = [random.choice(names) for _ in range(random.randint(1, 3))]

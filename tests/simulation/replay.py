@@ -1,6 +1,6 @@
 """Replay one seed, with a trace of everything that happened.
 
-    python -m simulation.replay SEED [--bug NAME]
+python -m simulation.replay SEED [--bug NAME]
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 from contextlib import ExitStack
 
 from simulation.planted import BUGS
+from simulation.planted.bug import planted
 from simulation.run import Run, run_on_stage
 from simulation.stage import set_up
 from simulation.world import BEGAN_MS
@@ -22,30 +23,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bug", choices=[bug.name for bug in BUGS])
     given = parser.parse_args(arguments)
     runs: list[Run] = []
+    bug = next((bug for bug in BUGS if bug.name == given.bug), None)
+
+    def prepare(run: Run) -> None:
+        runs.append(run)
+        if bug is not None:
+            bug.in_run(run)
+
     with ExitStack() as stack:
         stack.enter_context(set_up())
-        for bug in BUGS:
-            if bug.name == given.bug:
-                bug.plant(stack)
-                runs_bug = bug.in_run
-                break
-        else:
-            runs_bug = None
-
-        def remember(run: Run) -> None:
-            runs.append(run)
-            if runs_bug is not None:
-                runs_bug(run)
-
-        report = run_on_stage(given.seed, keep_trace=True, change=remember)
+        if bug is not None:
+            stack.enter_context(planted(bug))
+        report = run_on_stage(given.seed, keep_trace=True, change=prepare)
     lines = [(float(line.partition(" ")[0]), line) for line in report.trace or []]
     lines += _commits(runs[0])
     for _, line in sorted(lines, key=lambda pair: pair[0]):
-        print(line)
-    print(f"\ndigest {report.digest}, {report.donations} donations, {report.steps} steps")
+        say(line)
+    say(f"\ndigest {report.digest}, {report.donations} donations, {report.steps} steps")
     for breach in report.breaches:
-        print(f"BROKEN {breach}")
+        say(f"BROKEN {breach}")
     return 1 if report.breaches else 0
+
+
+def say(text: str) -> None:
+    """To standard output."""
+    sys.stdout.write(f"{text}\n")
 
 
 def _commits(run: Run) -> list[tuple[float, str]]:
@@ -59,7 +61,10 @@ def _commits(run: Run) -> list[tuple[float, str]]:
         what = " ".join(f"{name}={getattr(row, name)}" for name in names)
         deed = "insert" if change.old is None else "delete" if change.new is None else "update"
         found.append(
-            (at_s, f"{at_s:.6f} commit {change.commit} by {change.place} {deed} {change.table} {what}")
+            (
+                at_s,
+                f"{at_s:.6f} commit {change.commit} by {change.place} {deed} {change.table} {what}",
+            )
         )
     return found
 

@@ -85,9 +85,13 @@ class Run:
         for node in [*self.web, *self.workers]:
             await node.start()
         within_s = profile.choice((2.0, 20.0, 60.0))
+        long_s = 600 + profile.random() * 2_400 if profile.random() < 0.12 else 0.0
         donors = self.crowd.arrive(profile.randint(6, 11), within_s)
         strikes = self.nemesis.begin(profile.choice((0, 1, 2, 4, 8)), within_s + 30)
+        if long_s:
+            strikes += self.nemesis.begin(profile.randint(2, 8), long_s)
         await asyncio.wait(donors)
+        await self.world.sleep(long_s)
         for strike in strikes:
             strike.cancel()
         await self.nemesis.heal()
@@ -112,11 +116,8 @@ class Run:
             not OPEN.intersection(states.values())
             and not self.bank.pending
             and not self.post.on_the_way
-            and all(
-                states.get(sale.order_id) in MONEY
-                for sale in self.bank.sales.values()
-                if sale.captured
-            )
+            and {order for order, state in states.items() if state in MONEY}
+            == {sale.order_id for sale in self.bank.sales.values() if sale.captured}
             and all(row.done_ms is not None for row in schema.money_return.rows.values())
             and all(row.processed_ms is not None for row in schema.webhook.rows.values())
             and all(row.published_ms is not None for row in schema.event.rows.values())

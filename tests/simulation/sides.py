@@ -159,10 +159,7 @@ class PostgresSide:
             for name in _simulated_tables():
                 cursor = await connection.execute(f"SELECT * FROM {name}".encode())
                 tables[name] = _sorted(
-                    [
-                        comparable(_plain(name, row), self.base_ms)
-                        for row in await cursor.fetchall()
-                    ]
+                    [comparable(_plain(name, row), self.base_ms) for row in await cursor.fetchall()]
                 )
         return tables
 
@@ -249,11 +246,15 @@ def comparable(value: Any, base_ms: int, *, name: str = "") -> Any:
         return _sorted([comparable(item, base_ms) for item in value])
     if isinstance(value, int) and name.endswith("_ms"):
         return round((value - base_ms) / 60_000)
+    return _simple(value)
+
+
+def _simple(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, UUID | bytes | memoryview):
-        return bytes(value).hex() if not isinstance(value, UUID) else str(value)
-    return value
+    if isinstance(value, UUID):
+        return str(value)
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else value
 
 
 def _sorted(values: list[Any]) -> list[Any]:

@@ -55,9 +55,7 @@ def set_up() -> Iterator[None]:
     """See the module."""
     with ExitStack() as stack:
         stack.enter_context(redirected())
-        stack.enter_context(
-            quiet(lambda: playing().world.logged, lambda: playing().world.told)
-        )
+        stack.enter_context(quiet(lambda: playing().world.logged, lambda: playing().world.told))
         stack.enter_context(patch.object(db, "AsyncConnection", _Connecting))
         stack.enter_context(patch.object(db, "AsyncConnectionPool", _pool))
         stack.enter_context(patch.object(db, "_hang_up", SimConnection.hang_up))

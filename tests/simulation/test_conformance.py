@@ -207,7 +207,6 @@ class Pair:
             await self.first.call(statement, *arguments)
         return intent
 
-
     def stamped(self, intent: Any) -> Any:
         """An attempt that was sent three hours ago."""
         return structs.replace(intent.attempt, dispatched_ms=self.side.base_ms - 180 * MINUTE_MS)
@@ -264,7 +263,12 @@ async def test_who_wants_what_another_holds_waits(
 @pytest.mark.parametrize("commit", [True, False])
 @pytest.mark.parametrize(
     "wanted",
-    ["payments.move_attempts", "payments.withdraw_unsent", "payments.due.lease_in_doubt", "second attempt"],
+    [
+        "payments.move_attempts",
+        "payments.withdraw_unsent",
+        "payments.due.lease_in_doubt",
+        "second attempt",
+    ],
 )
 async def test_a_lease_keeps_others_out(
     new_database: NewDatabase, wanted: str, commit: bool
@@ -321,9 +325,7 @@ async def test_who_waits_in_a_circle_is_told(new_database: NewDatabase) -> None:
             return result
 
         events = [asyncio.Event(), asyncio.Event()]
-        results = await asyncio.gather(
-            lock(first, 1, 2, events[0]), lock(second, 2, 1, events[1])
-        )
+        results = await asyncio.gather(lock(first, 1, 2, events[0]), lock(second, 2, 1, events[1]))
         return sorted(results, key=str)
 
     results = await both(new_database, scenario)

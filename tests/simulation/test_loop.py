@@ -133,7 +133,7 @@ def test_what_goes_round_in_circles_is_ended() -> None:
     loop = loop_of()
 
     async def spin() -> None:
-        while True:
+        while True:  # noqa: ASYNC110 - that is the point
             await asyncio.sleep(0)
 
     with pytest.raises(Runaway):

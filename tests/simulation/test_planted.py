@@ -6,30 +6,10 @@ from typing import Final
 
 import pytest
 
-from simulation.planted import BUGS, Planted, hunt
+from simulation.planted import BUGS
+from simulation.planted.bug import Bug, hunt
 
-WITHIN_SEEDS: Final[dict[str, int]] = {
-    "fail-over of an UNKNOWN, no unique index": 10,
-    "fail-over of an UNKNOWN": 10,
-    "another request key for each try": 100,
-    "sent before stamped": 10,
-    "withdraws what another request sent": 200,
-    "moves without version and lease": 150,
-    "ids that do not follow from the key": 10,
-    "a miss is a no": 10,
-    "second miss too early": 10,
-    "NOT_SENT for a reset": 100,
-    "a 500 is a no": 30,
-    "NOT_SENT for a deadline": 30,
-    "believes the last word only": 300,
-    "told before written": 60,
-    "stores an answer that is not final": 10,
-    "answers a used key anew": 10,
-    "reads an old copy": 60,
-    "ledger outside of the move": 20,
-    "event outside of the move": 20,
-    "look-alike guard without lock": 30,
-}
+WITHIN_SEEDS: Final[dict[str, int]] = {}
 """After so many seeds each must have been found; about three times what it took."""
 
 
@@ -40,7 +20,7 @@ def test_every_planted_bug_has_a_limit() -> None:
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_a_planted_bug_is_found(bug: Planted) -> None:
+def test_a_planted_bug_is_found(bug: Bug) -> None:
     """By the invariant that it breaks, within a stated number of seeds."""
     found = hunt(bug, seeds_max=WITHIN_SEEDS[bug.name])
 

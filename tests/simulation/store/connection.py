@@ -80,8 +80,7 @@ class SimConnection:
             self._begin()
         transaction = self._opened()
         try:
-            if transaction.failed:
-                raise psycopg.errors.InFailedSqlTransaction("current transaction is aborted")
+            transaction.refuse_if_failed()
             await self.server.statement(self, transaction)
             result = await statement(transaction, *arguments, **named)
             transaction.end_statement()

@@ -315,9 +315,7 @@ class Schema:
         self.delivery: Table[DeliveryRow] = Table(
             "delivery", lambda r: (r.event_id, r.consumer, r.donor_id)
         )
-        self.inbox: Table[InboxRow] = Table(
-            "inbox", lambda r: (r.event_id, r.consumer, r.donor_id)
-        )
+        self.inbox: Table[InboxRow] = Table("inbox", lambda r: (r.event_id, r.consumer, r.donor_id))
         self.charity_total: Table[TotalRow] = Table(
             "charity_total", lambda r: (r.charity_id, r.currency)
         )

@@ -60,9 +60,9 @@ class Table(Generic[R]):
         old = self.rows.pop(key, None)
         for unique in self.uniques:
             found = self.found[unique.name]
-            if old is not None and (was := unique.key(old)) is not None:
-                if found.get(was) == key:
-                    del found[was]
+            was = None if old is None else unique.key(old)
+            if was is not None and found.get(was) == key:
+                del found[was]
             if row is not None and (now := unique.key(row)) is not None:
                 found[now] = key
         if row is not None:

@@ -110,7 +110,7 @@ class Transaction:
         condition: Callable[[R], bool],
         change: Callable[[R], R],
     ) -> list[R]:
-        """Change the rows of these keys for which `condition` holds now and once they are locked."""
+        """Change the rows of these keys for which `condition` holds, now and once locked."""
         seen = [key for key in keys if (row := self.get(table, key)) is not None and condition(row)]
         changed = []
         for key in seen:
@@ -149,6 +149,11 @@ class Transaction:
         for name, key in owed:
             if key is not None and self.get(self.store.tables[name], key) is None:
                 raise psycopg.errors.ForeignKeyViolation(f"no {name} {key}")
+
+    def refuse_if_failed(self) -> None:
+        """After an error nothing but the end of the transaction is taken."""
+        if self.failed:
+            raise psycopg.errors.InFailedSqlTransaction("current transaction is aborted")
 
     def note_request(self, number: int) -> None:
         """Remember which donor's request the last changes were made for."""

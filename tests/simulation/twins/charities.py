@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import structs
 
@@ -21,7 +22,11 @@ async def add_to_totals(tx: Transaction, changes: Sequence[TotalChange]) -> None
             table,
             [table.key(row)],
             lambda _: True,
-            lambda r, more=row: structs.replace(
-                r, raised_minor=r.raised_minor + more.raised_minor, gifts=r.gifts + more.gifts
-            ),
+            partial(_grown, row),
         )
+
+
+def _grown(more: TotalRow, row: TotalRow) -> TotalRow:
+    return structs.replace(
+        row, raised_minor=row.raised_minor + more.raised_minor, gifts=row.gifts + more.gifts
+    )

@@ -158,8 +158,10 @@ def _facts(tx: Transaction, donation_id: UUID) -> DonationFacts | None:
     if record is None:
         return None
     donation = tx.get(schema.donation, (donation_id, record.donor_id))
-    charity = donation and tx.get(schema.charity, donation.charity_id)
-    if donation is None or charity is None:
+    if donation is None:
+        return None
+    charity = tx.get(schema.charity, donation.charity_id)
+    if charity is None:
         return None
     return DonationFacts(
         donation.donation_id,
@@ -198,4 +200,3 @@ async def insert_drained(tx: Transaction, segment_id: UUID, drained: Sequence[Dr
             segment_id, one.sequence, one.donation_id, one.drained_by, one.result, tx.started_ms
         )
         await tx.insert(tx.store.schema.drained, row)
-

@@ -90,9 +90,7 @@ async def _lease(
     return [as_attempt(row, now_ms) for row in leased]
 
 
-async def make_due(
-    tx: Transaction, attempts: Sequence[tuple[UUID, UUID]], *, gap_ms: int
-) -> int:
+async def make_due(tx: Transaction, attempts: Sequence[tuple[UUID, UUID]], *, gap_ms: int) -> int:
     now_ms = tx.started_ms
 
     def may(row: StoredAttempt) -> bool:

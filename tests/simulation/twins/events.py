@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -85,13 +86,9 @@ async def publish(tx: Transaction, shard: int, limit: int, at_ms: int) -> dict[s
     claimed = [row for row in locked if row.donation_id not in missed]
     kinds: Counter[str] = Counter()
     for event in claimed:
-        for told in sorted(
-            tx.rows(schema.subscription), key=lambda r: (r.consumer, r.kind)
-        ):
+        for told in sorted(tx.rows(schema.subscription), key=lambda r: (r.consumer, r.kind)):
             if told.kind == event.kind:
-                await tx.insert(
-                    schema.delivery, _delivery(told.consumer, event, at_ms), skip=True
-                )
+                await tx.insert(schema.delivery, _delivery(told.consumer, event, at_ms), skip=True)
         done = await tx.update(
             schema.event,
             [(event.event_id, event.donor_id)],
@@ -115,9 +112,7 @@ async def lock_deliveries(tx: Transaction, consumer: str, shard: int) -> bool:
     return tx.try_lock(("advisory", (zlib.crc32(consumer.encode()) - (1 << 31), shard)))
 
 
-async def due(
-    tx: Transaction, shard: int, consumer: str, at_ms: int, limit: int
-) -> list[Delivery]:
+async def due(tx: Transaction, shard: int, consumer: str, at_ms: int, limit: int) -> list[Delivery]:
     schema = tx.store.schema
     mine = [
         row
@@ -126,7 +121,7 @@ async def due(
     ]
     mine.sort(key=lambda r: (r.number, r.event_id))
     held_back: set[UUID] = set()
-    found = []
+    found: list[DeliveryRow] = []
     for row in mine:
         if row.parked_ms is not None or row.next_ms > at_ms:
             held_back.add(row.donation_id)
@@ -177,13 +172,21 @@ async def postpone(tx: Transaction, consumer: str, failures: Sequence[Failure]) 
             tx.store.schema.delivery,
             [(event.event_id, consumer, event.donor_id)],
             lambda _: True,
-            lambda r, f=failure: structs.replace(
-                r, tries=f.tries, next_ms=f.next_ms, parked_ms=f.parked_ms, failure=f.error
-            ),
+            partial(_failed, failure),
         )
 
 
 def _delivery(consumer: str, event: EventRow, at_ms: int) -> DeliveryRow:
     return DeliveryRow(
         consumer, event.event_id, event.donor_id, event.donation_id, event.number or 0, 0, at_ms
+    )
+
+
+def _failed(failure: Failure, row: DeliveryRow) -> DeliveryRow:
+    return structs.replace(
+        row,
+        tries=failure.tries,
+        next_ms=failure.next_ms,
+        parked_ms=failure.parked_ms,
+        failure=failure.error,
     )

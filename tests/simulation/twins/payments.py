@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +14,6 @@ from almoner.payments.attempt import Attempt, AttemptRow, AttemptState
 from almoner.payments.outcome import Outcome
 from simulation.store.schema import OperationRow, StoredAttempt
 from simulation.store.transaction import Transaction
-
 
 _CAPTURED: Final = frozenset({"SUBMITTED", "SETTLED", "DISPUTED", "LATE_SUCCESS"})
 
@@ -61,14 +61,11 @@ async def abandon_prepared(
     tx: Transaction, attempts: Sequence[tuple[Attempt, str]], at_ms: int
 ) -> None:
     for attempt, code in attempts:
-        decline_code = code
         await tx.update(
             tx.store.schema.attempt,
             [(attempt.attempt_id, attempt.donor_id)],
             lambda r: r.state == "PREPARED",
-            lambda r, c=decline_code: structs.replace(
-                r, state="ABANDONED", version=r.version + 1, decline_code=c, observed_ms=at_ms
-            ),
+            partial(_abandoned, code, at_ms),
         )
 
 
@@ -82,14 +79,24 @@ async def move_attempts(tx: Transaction, outcomes: Sequence[Outcome]) -> set[UUI
         rows = await tx.update(
             table,
             [(outcome.attempt_id, outcome.donor_id)],
-            lambda r, o=outcome: r.version == o.version and r.lease_epoch == o.lease_epoch,
-            lambda r, o=outcome: _moved(r, o),
+            partial(_unmoved, outcome),
+            partial(_moved, outcome),
         )
         moved |= {row.attempt_id for row in rows}
     return moved
 
 
-def _moved(row: StoredAttempt, o: Outcome) -> StoredAttempt:
+def _abandoned(code: str, at_ms: int, row: StoredAttempt) -> StoredAttempt:
+    return structs.replace(
+        row, state="ABANDONED", version=row.version + 1, decline_code=code, observed_ms=at_ms
+    )
+
+
+def _unmoved(o: Outcome, row: StoredAttempt) -> bool:
+    return row.version == o.version and row.lease_epoch == o.lease_epoch
+
+
+def _moved(o: Outcome, row: StoredAttempt) -> StoredAttempt:
     same = row.state == o.state
     first, second = row.gateway_transaction_id, o.gateway_transaction_id
     captured_ms = row.captured_ms
@@ -234,9 +241,7 @@ async def withdraw_unsent(
 
 def as_attempt(row: StoredAttempt, now_ms: int) -> AttemptRow:
     """A row as the production code reads it."""
-    stands_ms = next(
-        ms for ms in (row.dispatched_ms, row.next_check_ms, now_ms) if ms is not None
-    )
+    stands_ms = next(ms for ms in (row.dispatched_ms, row.next_check_ms, now_ms) if ms is not None)
     return AttemptRow(
         row.attempt_id,
         row.donor_id,
