@@ -50,6 +50,7 @@ async def test_a_stamp_nobody_knows_of_is_told_as_not_charged_in_the_end(
         "gateway_transaction_id = NULL",
         "DELETE FROM ledger_entry",
         "DELETE FROM event",
+        "DELETE FROM gateway_operation",
         "UPDATE idempotency_record SET response_status = NULL, response_body = NULL",
     )
 
