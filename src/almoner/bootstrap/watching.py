@@ -107,6 +107,7 @@ def _own_pool(
 ) -> Database:
     """Connections that nobody else waits for, on which no statement runs for ever."""
     url = settings.servers.database_url
-    told = [str(conninfo_to_dict(url).get("options", "")), f"-c statement_timeout={statement_ms}"]
-    told += [f"-c {option}" for option in _BY_INDEX if by_index]
-    return Database(make_conninfo(url, options=" ".join(told).strip()), size=size)
+    if by_index:
+        given = str(conninfo_to_dict(url).get("options", ""))
+        url = make_conninfo(url, options=" ".join([given, *(f"-c {o}" for o in _BY_INDEX)]).strip())
+    return Database(url, size=size, busy_ms=statement_ms)
