@@ -16,6 +16,7 @@ KINDS: Final = frozenset(
         "cut_from_database",
         "db_commit_late",
         "db_commit_lost",
+        "db_commit_slow",
         "db_commit_unheard",
         "db_connection_lost",
         "db_deadlock",

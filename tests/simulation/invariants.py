@@ -420,7 +420,7 @@ def kept_is_drained(evidence: Evidence) -> Iterator[str]:
 
 
 def asked_before_a_second(evidence: Evidence) -> Iterator[str]:
-    """Of two gifts alike the second was confirmed, unless the first was decided or long ago."""
+    """Of two gifts alike one was confirmed, unless the first was decided or long ago."""
     begun: dict[UUID, Any] = {}
     states: dict[UUID, str] = {}
     donations = evidence.donations
@@ -437,7 +437,7 @@ def asked_before_a_second(evidence: Evidence) -> Iterator[str]:
             for other_id, state in states.items():
                 other = donations[other_id]
                 alike = (
-                    other_id != row.payable_id
+                    other_id not in {row.payable_id, *confirmed}
                     and other.donor_id == mine.donor_id
                     and other.charity_id == mine.charity_id
                     and other.amount_minor == mine.amount_minor

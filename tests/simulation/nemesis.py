@@ -36,6 +36,7 @@ def database_ills(random: Random) -> Ills:
         deadlock=_sometimes(random, 0.05),
         serialization=_sometimes(random, 0.05),
         slow=_sometimes(random, 0.2),
+        slow_commit=_sometimes(random, 0.3),
         latency_s=random.choice((0.001, 0.004, 0.05)),
     )
 

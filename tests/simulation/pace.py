@@ -32,7 +32,7 @@ class Pace:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._random = run.world.random("pace")
-        self._waiting: list[tuple[Work, asyncio.Future[None]]] = []
+        self._waiting: dict[Work, list[asyncio.Future[None]]] = {}
         self._place = Place("pace")
 
     def begin(self) -> None:
@@ -45,7 +45,7 @@ class Pace:
 
         async def step() -> int:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((has_work, future))
+            self._waiting.setdefault(has_work, []).append(future)
             await future
             return await loop.step()
 
@@ -58,12 +58,11 @@ class Pace:
             if world.healed:
                 wait_s = min(max(_LOOK_S, self._run.next_s()), _LOOK_S_MAX)
             await world.sleep(wait_s * (0.5 + self._random.random()))
-            waiting, self._waiting = self._waiting, []
-            for has_work, future in waiting:
-                if has_work(self._run):
-                    world.loop.call_later(self._random.random(), wake, future)
-                else:
-                    self._waiting.append((has_work, future))
+            for has_work, futures in self._waiting.items():
+                if futures and has_work(self._run):
+                    for future in futures:
+                        world.loop.call_later(self._random.random(), wake, future)
+                    futures.clear()
 
 
 def _attempts(*, in_states: frozenset[str] | None = None) -> Work:

@@ -308,6 +308,7 @@ STATEMENTS: Final[dict[str, Arguments]] = {
     "payments.due.take_over": lambda m: m.attempt_key(),
     "payments.returns.insert": lambda m: (m.money_return(),),
     "payments.returns.count_done": lambda m: (m.attempt_key()[0],),
+    "payments.returns.is_promised": lambda m: (m.attempt_key()[0],),
     "payments.returns.lease": lambda m: (m.base_ms + 20 * MINUTE_MS, 9),
     "payments.returns.put_off": lambda m: (uid(10, m.number(4)), m.ago_ms()),
     "payments.returns.finish": lambda m: (uid(10, m.number(4)), m.done_kind(), m.ago_ms()),

@@ -184,4 +184,10 @@ def _play(run: Run) -> list[str]:
         run.world.loop.run(run.play(), run.world.outside)
     except (StuckError, Runaway) as error:
         return [f"0 the run came to no end: {error!r}"]
-    return breaches(run.evidence())
+    return [*_unsimulated(run), *breaches(run.evidence())]
+
+
+def _unsimulated(run: Run) -> list[str]:
+    """A statement without a twin fails wherever it is asked, which a loop may only log."""
+    lacking = {line for line in run.world.logged if line.endswith(NotImplementedError.__name__)}
+    return [f"0 a statement has no twin: {line}" for line in sorted(lacking)]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import structs
 
-from almoner.donations import give, queries
+from almoner.donations import queries
 from almoner.donations.give import Giving
 from almoner.donations.settle import SettlementWriter
 from almoner.payments.attempt import AttemptRow, AttemptState
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
 
 def _told_before_written(stack: ExitStack) -> None:
-    def tell_at_once(self: Any) -> None:
-        self.tell()
+    real = Giving._carry_out
 
-    replace(stack, give._Waiting, "tell_if_begun", tell_at_once)
+    async def carry_out(self: Giving, intent: Any, waiting: Any, care: Any) -> Any:
+        waiting.tell()
+        return await real(self, intent, waiting, care)
+
+    replace(stack, Giving, "_carry_out", carry_out)
 
 
 def _keeps_an_open_answer(stack: ExitStack) -> None:
@@ -79,7 +82,7 @@ async def _read_behind(
 BUGS: Final = (
     Bug(
         "told before written",
-        "a donor who has waited long is told `processing`, written down or not",
+        "a donor is told `processing` before the gift is written down",
         frozenset({3}),
         _told_before_written,
     ),

@@ -72,35 +72,30 @@ def _effect_apart(stack: ExitStack) -> None:
 
 
 def _publishes_above_the_last(stack: ExitStack) -> None:
-    last: dict[tuple[int, int], int] = {}
+    last: dict[int, int] = {}
 
     async def publish(tx: Transaction, shard: int, limit: int, at_ms: int) -> dict[str, int]:
         real: Any = twin_of("events", "publish")
-        table = tx.store.schema.event
-        key = (id(tx.store), shard)
-        above = last.get(key, 0)
-        passed = [
-            row
-            for row in tx.rows(table)
-            if row.published_ms is None
-            and shard_of(row.donor_id) == shard
-            and (row.number or 0) <= above
-        ]
-        for row in passed:  # what the last number has passed is not seen
-            await tx.lock(("event", table.key(row)))
-            tx.writes.setdefault("event", {})[table.key(row)] = None
+        table, above = tx.store.schema.event, last.get(id(tx.store), 0)
+        mine = [row for row in tx.rows(table) if shard_of(row.donor_id) == shard]
+        passed = [r for r in mine if r.published_ms is None and (r.number or 0) <= above]
+        hidden = tx.writes.setdefault("event", {})
+        hidden.update({table.key(row): None for row in passed})
         kinds: dict[str, int] = await real(tx, shard, limit, at_ms)
         for row in passed:
-            del tx.writes["event"][table.key(row)]
-        numbers = [
-            row.number or 0
-            for row in tx.rows(table)
-            if row.published_ms is not None and shard_of(row.donor_id) == shard
-        ]
-        last[key] = max([above, *numbers])
+            del hidden[table.key(row)]
+        numbers = [row.number or 0 for row in tx.rows(table) if row.published_ms is not None]
+        last[id(tx.store)] = max([above, *numbers])
         return kinds
 
+    async def shards(tx: Transaction) -> list[int]:
+        above = last.get(id(tx.store), 0)
+        rows = tx.rows(tx.store.schema.event)
+        seen = [r for r in rows if r.published_ms is None and (r.number or 0) > above]
+        return sorted({shard_of(row.donor_id) for row in seen})
+
     instead(stack, "events", "publish", publish)
+    instead(stack, "events", "shards_with_unpublished", shards)
 
 
 def _judges_without_a_lock(stack: ExitStack) -> None:

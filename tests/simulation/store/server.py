@@ -27,6 +27,7 @@ class Ills(Struct):
     deadlock: float = 0.0
     serialization: float = 0.0
     slow: float = 0.0
+    slow_commit: float = 0.0
     latency_s: float = 0.002
 
 
@@ -151,6 +152,10 @@ class Server:
         try:
             await self.travel(connection)
             await self._arrive(connection, transaction)
+            if not self.world.healed and self.draw() < self.ills.slow_commit:
+                self.world.fault("db_commit_slow", connection.place)
+                await self._wait(connection, self.draw() * 7)
+                await self._arrive(connection, transaction)
         except (asyncio.CancelledError, psycopg.OperationalError):
             connection.closed = True
             self._maybe_later(connection, transaction)

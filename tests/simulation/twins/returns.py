@@ -39,6 +39,13 @@ async def count_done(tx: Transaction, attempt_id: UUID) -> int:
     )
 
 
+async def is_promised(tx: Transaction, attempt_id: UUID) -> bool:
+    return any(
+        row.attempt_id == attempt_id and row.done_ms is None
+        for row in tx.rows(tx.store.schema.money_return)
+    )
+
+
 async def lease(tx: Transaction, until_ms: int, limit: int) -> list[MoneyReturn]:
     table, now_ms = tx.store.schema.money_return, tx.started_ms
 
