@@ -102,6 +102,16 @@ test("A payment that was given back is not called 'not charged'", async () => {
   expect(shown).not.toHaveTextContent(/not charged/i);
 });
 
+test("Only in the tab where the gift was written does a decline speak of what the form keeps", async () => {
+  answerReads(() => ({ ...GIFT, status: "failure", transaction_id: null, code: "card_declined" }));
+
+  openApp(LINK);
+
+  const shown = await screen.findByTestId("gift-failure");
+  expect(shown).toHaveTextContent("You were not charged.");
+  expect(shown).not.toHaveTextContent("What you wrote is still in the form");
+});
+
 test("An answer that is no gift is not believed", async () => {
   server.use(http.get("*/donations/:id", () => HttpResponse.json({ status: "success" })));
 

@@ -170,7 +170,7 @@ test("A 503 is waited out and sent again under the same key, saying so", async (
   const user = await fillForm();
   await user.click(giveButton());
   const panel = await screen.findByTestId("sending");
-  expect(await within(panel).findByText("You will not be charged twice.")).toBeVisible();
+  expect(await within(panel).findByText(/Nothing has been charged so far/)).toBeVisible();
   expect(within(panel).getByText(/Next try in \d+ seconds/)).toBeVisible();
 
   await user.click(within(panel).getByRole("button", { name: "Try now" }));
@@ -194,8 +194,35 @@ test("After a 503 the gift may be changed, after silence it may not", async () =
   await user.click(giveButton());
 
   expect(await screen.findByText(/We do not know yet what became of your gift/)).toBeVisible();
+  expect(screen.getByText(/We do not know yet whether you were charged/)).toBeVisible();
   expect(screen.queryByRole("button", { name: "Stop and change the gift" })).toBeNull();
-  expect(document.body).not.toHaveTextContent(/not charged|nothing was charged/i);
+  expect(document.body).not.toHaveTextContent(/not charged|nothing (was|has been) charged/i);
+});
+
+test.each([
+  ["42", "Next try in 42 seconds"],
+  ["1800", "Next try in 30 minutes"],
+  ["52000", "Next try in 15 hours"],
+])("A limit says when the next try is: after %s s", async (retry_after, words) => {
+  answerGifts(problem(429, "too_many_requests", {}, { "Retry-After": retry_after }));
+  openApp(FORM);
+  const user = await fillForm();
+
+  await user.click(giveButton());
+
+  expect(await screen.findByText(words)).toBeVisible();
+  expect(screen.getByText(/Nothing has been charged so far/)).toBeVisible();
+});
+
+test("A 502 of something in between proves nothing, and the page does not say it does", async () => {
+  answerGifts(problem(502, "bad_gateway", {}, { "Retry-After": "30" }));
+  openApp(FORM);
+  const user = await fillForm();
+
+  await user.click(giveButton());
+
+  expect(await screen.findByText(/We do not know yet whether you were charged/)).toBeVisible();
+  expect(document.body).not.toHaveTextContent(/nothing has been charged/i);
 });
 
 test("When the line comes back, the gift is sent again at once", async () => {

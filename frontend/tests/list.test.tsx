@@ -111,7 +111,7 @@ test("When the API is away, a friendly page says so and recovers by itself", asy
   openApp("/");
 
   expect(await screen.findByTestId("away")).toHaveTextContent(
-    "The list cannot be loaded right nowYour money is safe, nothing was charged.",
+    "The list cannot be loaded right nowYour money is safe: opening this page charges nothing.",
   );
   await vi.advanceTimersByTimeAsync(4_500);
   expect(screen.getByTestId("away")).toBeInTheDocument();
@@ -135,7 +135,7 @@ test("The friendly page does not claim that nothing was charged while a gift is 
 
   const page = await screen.findByTestId("away");
   expect(page).toHaveTextContent("One of your gifts has no answer yet.");
-  expect(page).not.toHaveTextContent("nothing was charged");
+  expect(page).not.toHaveTextContent(/charges nothing|nothing was charged/);
 });
 
 test("The friendly page does not claim that nothing was charged after a gift", async () => {
@@ -146,7 +146,7 @@ test("The friendly page does not claim that nothing was charged after a gift", a
 
   const page = await screen.findByTestId("away");
   expect(page).toHaveTextContent("Gifts you have already given stand as they are");
-  expect(page).not.toHaveTextContent("Your money is safe, nothing was charged");
+  expect(page).not.toHaveTextContent("Your money is safe");
 });
 
 test("A charity that nobody knows has a page of its own", async () => {

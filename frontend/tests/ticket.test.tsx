@@ -217,7 +217,7 @@ test("While the page takes a break it says so and tries again", async () => {
 
   await user.click(giveButton());
 
-  expect(await screen.findByText("这个页面暂停片刻，稍后我们会自动重试。")).toBeVisible();
+  expect(await screen.findByText("对该机构的捐款暂停片刻，稍后我们会自动重试。")).toBeVisible();
 });
 
 test("What stands in the field that no person sees is sent, and no one can reach it", async () => {

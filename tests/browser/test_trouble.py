@@ -150,7 +150,7 @@ async def test_the_list_when_the_server_is_away(visitor: Visitor) -> None:
     visitor.deliberate = {"503"}
     await visitor.context.route("**/charities?*", _unavailable, times=1)
     await visitor.opens("/")
-    await expect(await visitor.sees("away")).to_contain_text("nothing was charged")
+    await expect(await visitor.sees("away")).to_contain_text("charges nothing")
 
     await expect(visitor.page.get_by_test_id("charity-card").first).to_be_visible()
 

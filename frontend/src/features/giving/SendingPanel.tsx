@@ -53,7 +53,9 @@ export function SendingPanel({ sent, sending, onTryNow, onChange }: Props) {
             : t(checking ? "sending.checking_text" : "sending.text")}
         </p>
         <p className="mt-2 font-medium">
-          {waiting ? t("sending.never_twice") : t("sending.reload_safe")}
+          {waiting
+            ? t(sending.in_doubt ? "sending.in_doubt" : "sending.nothing_charged")
+            : t("sending.reload_safe")}
         </p>
         {slow && !waiting && !checking && <p className="mt-2 text-muted">{t("sending.slow")}</p>}
       </div>
@@ -95,11 +97,14 @@ function Countdown({ until_ms }: { until_ms: number }) {
     };
   }, []);
   const seconds = Math.max(0, Math.ceil((until_ms - now_ms) / 1000));
+  const minutes = Math.ceil(seconds / 60);
   return (
     <p className="text-sm text-muted tabular-nums">
-      {seconds > 90
-        ? t("sending.next_minutes", { count: Math.ceil(seconds / 60) })
-        : t("sending.next_seconds", { count: seconds })}
+      {seconds <= 90
+        ? t("sending.next_seconds", { count: seconds })
+        : minutes <= 90
+          ? t("sending.next_minutes", { count: minutes })
+          : t("sending.next_hours", { count: Math.ceil(minutes / 60) })}
     </p>
   );
 }
