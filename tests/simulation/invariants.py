@@ -434,6 +434,7 @@ def asked_before_a_second(evidence: Evidence) -> Iterator[str]:
         begins = change.old is None and row.state in UNDECIDED
         if begins and row.payable_id not in confirmed:
             mine = donations[row.payable_id]
+            asked_ms = mine.created_ms if row.number == 1 else change.at_ms
             for other_id, state in states.items():
                 other = donations[other_id]
                 alike = (
@@ -442,7 +443,7 @@ def asked_before_a_second(evidence: Evidence) -> Iterator[str]:
                     and other.charity_id == mine.charity_id
                     and other.amount_minor == mine.amount_minor
                 )
-                recent = abs(other.created_ms - mine.created_ms) < 590_000
+                recent = abs(other.created_ms - asked_ms) < 590_000
                 if alike and (state in UNDECIDED or (recent and state in MAY_BECOME_MONEY)):
                     yield f"{row.payable_id} began while {other_id}, just like it, was {state}"
         begun.setdefault(row.payable_id, change)

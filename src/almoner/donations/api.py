@@ -290,8 +290,10 @@ async def _shown(api: DonationsApi, donation_id: UUID) -> DonationView:
     """The donation in the database, or in the journal.
 
     The database comes first: what this process keeps may have been given under the same key
-    through another one, and nobody shall read "processing" who has read "paid". Its read token was
-    given out with an answer, so there is one: where it is in neither, another process keeps it.
+    through another one, and nobody shall read "processing" who has read "paid". So one lost
+    connection is no reason to tell what is kept; only an outage is, when nothing better is to be
+    known. The read token was given out with an answer, so there is a donation: where it is in
+    neither, another process keeps it.
     """
     kept = api.keeping.find(donation_id)
     if api.keeping.away:
@@ -300,10 +302,10 @@ async def _shown(api: DonationsApi, donation_id: UUID) -> DonationView:
         return show_kept(kept.facts)
     try:
         return await show(api.database, donation_id, api.links, api.nudges)
-    except (DatabaseAway, NotFoundOrNotYours) as error:
+    except NotFoundOrNotYours:
         if kept is not None:
             return show_kept(kept.facts)
-        if isinstance(error, NotFoundOrNotYours) and api.keeping.keeps:
+        if api.keeping.keeps:
             raise KeptElsewhere from None
         raise
 
