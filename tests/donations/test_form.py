@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -12,6 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
+from almoner.donations import api
 from almoner.donations.form import (
     _PLAIN_EMAIL,
     AmountBounds,
@@ -22,6 +25,7 @@ from almoner.donations.form import (
 from almoner.platform.errors import Problem
 from support.donor import Donor, gift
 from support.installation import Installation
+from support.tamper import tamper
 
 CARD = {"card_number": "4111111111111111", "expiration_date": "12/30", "cvv": "123"}
 HEADERS = {"Idempotency-Key": "0123456789abcdef0123456789abcdef"}
@@ -287,3 +291,42 @@ def test_any_bytes_are_an_object_or_a_problem(body: bytes) -> None:
         assert isinstance(decode_body(body), dict)
     except Problem as problem:
         assert problem.http_status == 400
+
+
+async def test_a_body_that_does_not_come_to_its_end_is_given_up(
+    almoner: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """408 after a while, instead of a place held for ever; the same key is free."""
+    monkeypatch.setattr(api, "BODY_SECONDS_MAX", 0.05)
+    whole = json.dumps(gift()).encode()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield whole[:20]
+        await asyncio.Event().wait()
+
+    headers = HEADERS | {"Content-Type": "application/json"}
+    slow = await almoner.client.post("/donations", content=half(), headers=headers)
+    again = await almoner.client.post("/donations", content=whole, headers=headers)
+
+    assert (slow.status_code, slow.json()["code"]) == (408, "body_too_slow")
+    assert again.status_code == 201
+
+
+async def test_a_fault_of_ours_is_told_as_one_and_keeps_the_key(
+    almoner: Installation, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """500 without a word of what was typed, in the answer or the log; the same key goes on."""
+    body = gift(first_name="Rumpelstilzchen")
+    url = almoner.settings.servers.database_url
+    tamper(url, "ALTER TABLE payment_attempt RENAME TO payment_attempt_gone")
+
+    broken = await almoner.client.post("/donations", json=body, headers=HEADERS)
+    said = capfd.readouterr()
+    tamper(url, "ALTER TABLE payment_attempt_gone RENAME TO payment_attempt")
+    again = await almoner.client.post("/donations", json=body, headers=HEADERS)
+
+    assert (broken.status_code, broken.json()["code"]) == (500, "internal_error")
+    assert "unexpected_error" in said.err + said.out
+    assert "Rumpelstilzchen" not in broken.text + said.err + said.out
+    assert again.status_code == 201
+    assert len(await almoner.charged()) == 1
