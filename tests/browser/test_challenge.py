@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.async_api import Request
+from playwright.async_api import Request, expect
 
 from browser.books import Books
 from browser.conftest import Visitors
@@ -124,6 +124,36 @@ async def test_a_donor_is_told_what_the_page_does(visitors: Visitors, public_sit
     heading, status = (await page.evaluate("() => window.told"))[0]
     assert heading == "One moment: we check that you are a person"
     assert "You need not do anything." in status
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [("en", "Nothing has been charged so far."), ("zh-CN", "到目前为止没有扣款。")],
+)
+async def test_who_is_held_up_by_a_limit_reads_that_nothing_was_charged(
+    visitors: Visitors, public_site: Serving, lang: str, words: str
+) -> None:
+    """The fourth gift from one address within a minute waits, and says when it goes on."""
+    amount, visitor = new_amount(), await stranger(visitors, public_site, lang)
+    visitor.deliberate = {"429"}
+    await visitor.opens(f"/c/{OTHER}/give")
+    await visitor.page.locator("#card-number").wait_for()
+    await visitor.fills_in(amount)
+    address = {"X-Forwarded-For": f"198.20.7.{len(lang)}"}
+    await visitor.context.set_extra_http_headers(address)
+    async with public_site.client() as client:
+        for _ in range(3):
+            headers = {"Idempotency-Key": str(uuid4()), **address}
+            given = await client.post("/donations", json=gift(charity_id=102), headers=headers)
+            assert given.status_code == 201
+
+    await visitor.gives()
+    panel = visitor.page.locator("[data-phase=waiting]")
+    await expect(panel).to_contain_text(words)
+    told = await panel.inner_text()
+
+    assert any(second in told for second in ("seconds", "秒后重试"))
+    await Books(public_site).show(amount)
 
 
 async def test_a_very_quick_donor_is_not_taken_for_a_script(

@@ -10,4 +10,8 @@ class NeverShownOlder(Invariant):
 
     number = 14
     sentence = "A donor never sees an older state than one already shown."
-    shown_by = ("tests/donations/test_database_away.py",)
+    shown_by = (
+        "tests/donations/test_stream.py",
+        "tests/donations/test_database_away.py",
+        "tests/chaos/test_campaign.py",
+    )

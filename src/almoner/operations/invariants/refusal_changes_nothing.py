@@ -10,4 +10,4 @@ class RefusalChangesNothing(Invariant):
 
     number = 18
     sentence = "A 503 never follows a state change."
-    shown_by = ("tests/donations/test_database_away.py",)
+    shown_by = ("tests/donations/test_database_away.py", "tests/donations/test_pressure.py")
