@@ -189,6 +189,7 @@ test("After a 503 the gift may be changed, after silence it may not", async () =
 
   await user.click(await screen.findByRole("button", { name: "Stop and change the gift" }));
   expect(screen.getByLabelText("Card number")).toHaveValue("4111 1111 1111 1111");
+  expect(screen.getByRole("heading", { level: 1 })).toHaveFocus();
   expect(storedKey()).toMatch(UUID7);
   expect(storedKey()).not.toBe(key);
   await user.click(giveButton());

@@ -63,8 +63,9 @@ async def _give(client: httpx.AsyncClient, nonce: str) -> dict[str, str]:
 async def test_axe_finds_nothing(
     visitors: Visitors, gifts: dict[str, str], viewport: ViewportSize, dark: bool, lang: str
 ) -> None:
-    """List, charity, form empty and with errors, the three ends of a gift, the API page."""
+    """List, charity, form empty and with errors, the ends of a gift, waiting, the API page."""
     visitor = await visitors(lang=lang, dark=dark, viewport=viewport)
+    visitor.deliberate = {"503"}
     page = await visitor.opens("/")
     findings = {}
 
@@ -89,9 +90,19 @@ async def test_axe_finds_nothing(
     await page.locator("details").first.locator("summary").click()
     findings["api"] = await look(page)
     await visitor.context.route("**/donations/*", still_processing)
+    await visitor.context.route("**/donations/*/events", refused)
     page = await visitor.opens(gifts["success"])
     await visitor.sees("gift-processing")
     findings["processing"] = await look(page)
+    # It goes on asking; what it asks for must be answered before its browser is closed.
+    await page.goto("about:blank")
+    await visitor.context.unroute_all(behavior="wait")
+    await visitor.context.route("**/donations", refused)
+    page = await visitor.opens_form()
+    await visitor.fills_in("4322.00")
+    await visitor.gives()
+    await expect(page.locator("[data-phase=waiting]")).to_be_visible()
+    findings["waiting"] = await look(page)
 
     assert {name: found for name, found in findings.items() if found} == {}
 
@@ -112,6 +123,15 @@ async def still_processing(route: Route) -> None:
     told = await answer.json()
     told |= {"status": "processing", "transaction_id": None}
     await route.fulfill(response=answer, json=told)
+
+
+async def refused(route: Route) -> None:
+    """Too much at once: without a stream the page asks, and a gift is sent again later."""
+    await route.fulfill(
+        status=503,
+        headers={"Content-Type": "application/problem+json", "Retry-After": "60"},
+        json={"code": "overloaded"},
+    )
 
 
 async def test_axe_can_find_something(visitors: Visitors) -> None:

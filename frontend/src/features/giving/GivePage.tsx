@@ -50,6 +50,8 @@ function Give({ slug }: { slug: string }) {
   const charity = charityRead.data;
   const config = configRead.data;
   const flying = state.step === "flying";
+  const [flown, setFlown] = useState(flying);
+  if (flying && !flown) setFlown(true);
 
   if (!flying && httpStatus(charityRead.error) === 404) {
     return <NotFound title={t("charities:unknown.title")} text={t("charities:unknown.text")} />;
@@ -99,7 +101,12 @@ function Give({ slug }: { slug: string }) {
                 {t("giving:back", { charity: charity.name })}
               </Link>
             </p>
-            <PageHeading title={t("giving:title", { charity: charity.name })} className="mb-6">
+            <PageHeading
+              title={t("giving:title", { charity: charity.name })}
+              className="mb-6"
+              // The panel that had the focus is gone: nobody shall begin at the top again.
+              alwaysFocus={flown}
+            >
               {t("giving:title", { charity: charity.name })}
             </PageHeading>
             {recent !== null && state.step === "editing" && (

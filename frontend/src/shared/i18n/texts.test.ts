@@ -85,6 +85,13 @@ describe("Problems of fields", () => {
     );
   });
 
+  test("a card number in a name is refused in our words, in every language", () => {
+    for (const tag of TAGS) {
+      expect(texts(tag).has("errors:.any.card_number"), tag).toBe(true);
+    }
+    expect(fieldMessage("first_name", "card_number", "server words")).toMatch(/looks like a card/);
+  });
+
   test("another name of the same problem finds the same words", () => {
     expect(fieldMessage("currency", "unsupported_currency", "x")).toBe(
       fieldMessage("currency", "unknown_currency", "y"),
