@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
+from typing import Any
+from unittest.mock import ANY
 from uuid import uuid4
 
 import pytest
 
+from almoner.donations import intend
 from almoner.payments.gateway import Charge, Observation
+from almoner.platform.db import Connection
 from support.donor import Donor
 from support.installation import Installation, Installations, NewDatabase
 from support.proxy import Wire
 from support.tamper import tamper
+
+DECLINED = "fake-processor-declined-visa-nonce"
 
 
 async def test_one_key_at_once_for_a_gift_that_looks_like_a_second(
@@ -164,3 +171,37 @@ async def test_any_text_arrives_as_it_was_written(
     assert answer.status_code == 201
     row = await almoner.database.fetch_one("SELECT first_name, last_name FROM donation")
     assert row == {"first_name": name, "last_name": name}
+
+
+async def test_an_answer_that_is_stored_between_two_looks_is_the_answer(
+    almoner: Installation, donor: Donor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A retry reads the key unanswered, then the attempt as unsent: the one that settled it did so
+    in between. No second attempt follows a "not charged"."""
+    key, database_url = str(uuid4()), almoner.settings.servers.database_url
+    told = await donor.gives(key=key, email="between@example.com", payment_method_nonce=DECLINED)
+    tamper(
+        database_url,
+        "UPDATE payment_attempt SET state = 'NOT_SENT'",
+        "CREATE TABLE answered AS SELECT * FROM idempotency_record",
+        "UPDATE idempotency_record SET response_status = NULL, response_body = NULL",
+    )
+    real, looks = intend.latest, itertools.count(1)
+
+    async def settled_by_now(connection: Connection, payables: Any) -> Any:
+        if next(looks) < 2:  # the first look only tells that another attempt may be needed
+            return await real(connection, payables)
+        tamper(
+            database_url,
+            "UPDATE idempotency_record AS r SET response_status = a.response_status, "
+            "response_body = a.response_body FROM answered AS a",
+        )
+        return await real(connection, payables)
+
+    monkeypatch.setattr(intend, "latest", settled_by_now)
+    again = await donor.gives(key=key, email="between@example.com", payment_method_nonce=DECLINED)
+    attempts = await almoner.value("SELECT count(*) FROM payment_attempt")
+    tamper(database_url, "UPDATE payment_attempt SET state = 'DECLINED'")
+
+    assert (again.status_code, again.content) == (told.status_code, told.content) == (402, ANY)
+    assert attempts == 1

@@ -23,7 +23,7 @@ from almoner.donations.ask_again import (
 )
 from almoner.donations.finish import FinishLinks
 from almoner.donations.gift import Intent
-from almoner.donations.intend import Begun, LooksLikeSecond, second_gifts
+from almoner.donations.intend import Begun, LooksLikeSecond, known, second_gifts
 from almoner.donations.kept import KeptRecord
 from almoner.donations.queries import Drained, Record
 from almoner.donors.remember import remember
@@ -162,8 +162,7 @@ class TakeIn:
         self, connection: Connection, intents: Sequence[Intent]
     ) -> dict[UUID, TakenIn]:
         """Gifts whose key is in the database: by another way, or by a commit nobody heard of."""
-        records = await queries.read_records(connection, [i.donation_id for i in intents])
-        attempts = await latest(connection, [(r.donation_id, r.donor_id) for r in records.values()])
+        records, attempts = await known(connection, intents)
         following: list[tuple[Intent, Attempt]] = []
         taken: dict[UUID, TakenIn] = {}
         conflicts: list[Intent] = []
