@@ -56,6 +56,7 @@ KINDS: Final = frozenset(
         "look_up_reset",
         "look_up_silence",
         "look_ups_down",
+        "look_ups_down_for_long",
         "reverse_lost_answer",
         "reverse_lost_request",
         "webhook_forged",

@@ -105,6 +105,19 @@ class Nemesis:
             for _ in range(strikes)
         ]
 
+    def blind(self, in_s: float, for_s: float) -> asyncio.Task[None]:
+        """Let nobody look anything up for so long that misses would count, if they were misses."""
+        return self.world.loop.start(self._place, self._blind(in_s, for_s))
+
+    async def _blind(self, in_s: float, for_s: float) -> None:
+        await self.world.sleep(in_s)
+        self.world.fault("look_ups_down_for_long")
+        until = self.world.loop.time() + for_s
+        while self.world.loop.time() < until:  # shorter strikes end in between
+            self.run.bank.look_up_down = True
+            await self.world.sleep(10)
+        self.run.bank.look_up_down = False
+
     async def _strike(self, kind: Strike, in_s: float) -> None:
         await self.world.sleep(in_s)
         await kind(self)
@@ -125,6 +138,17 @@ class Nemesis:
             if not node.alive:
                 await node.start()
 
+    async def down(self, node: Node, *, power_cut: bool) -> None:
+        """Kill a node, and start it again some time later."""
+        self.world.fault("node_killed", node.place)
+        self.kill(node)
+        if power_cut:
+            self.world.fault("power_cut", node.place)
+            self.run.disk.power_cut(node.place)
+        await self.world.sleep(self.random.random() ** 2 * 40)
+        if not node.alive:
+            await node.start()
+
     def kill(self, node: Node) -> None:
         """kill -9 of a node; whoever waits for it finds out, soon or never."""
         node.kill()
@@ -137,14 +161,21 @@ async def _kill(nemesis: Nemesis) -> None:
     node = nemesis.random.choice(nemesis.nodes)
     if not node.alive or nemesis.world.healed:
         return
-    nemesis.world.fault("node_killed", node.place)
-    nemesis.kill(node)
-    if nemesis.random.random() < 0.3:
-        nemesis.world.fault("power_cut", node.place)
-        nemesis.run.disk.power_cut(node.place)
-    await nemesis.world.sleep(nemesis.random.random() ** 2 * 40)
-    if not node.alive:
-        await node.start()
+    await nemesis.down(node, power_cut=nemesis.random.random() < 0.3)
+
+
+async def _blackout(nemesis: Nemesis) -> None:
+    """The database is gone, and then a machine that had to keep gifts meanwhile."""
+    server = nemesis.run.server
+    if server.away or nemesis.world.healed:
+        return
+    nemesis.world.fault("database_away")
+    server.go_away()
+    await nemesis.world.sleep(1 + nemesis.random.random() * 15)
+    node = nemesis.random.choice(nemesis.web)
+    if node.alive and not nemesis.world.healed:
+        await nemesis.down(node, power_cut=True)
+    server.come_back()
 
 
 async def _pause(nemesis: Nemesis) -> None:
@@ -230,6 +261,7 @@ _STRIKES: list[Strike] = [
     _kill,
     _pause,
     _database_away,
+    _blackout,
     _fail_over,
     _database_hangs,
     _cut_from_database,

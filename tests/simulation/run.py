@@ -73,6 +73,7 @@ class Run:
         ]
         self.post = Post(world, self.bank, self.web)
         self.crowd = Crowd(world, self.internet, self.web)
+        self.liveness_s = LIVENESS_S
         self.nemesis = Nemesis(self, self.internet, self.web, self.workers)
         for charity in CHARITIES:
             row = CharityRow(charity.charity_id, charity.slug, charity.name)
@@ -90,8 +91,11 @@ class Run:
         strikes = self.nemesis.begin(profile.choice((0, 1, 2, 4, 8)), within_s + 30)
         if long_s:
             strikes += self.nemesis.begin(profile.randint(2, 8), long_s)
+        blind_s = 1_000 + profile.random() * 1_500 if profile.random() < 0.1 else 0.0
+        if blind_s:
+            strikes.append(self.nemesis.blind(profile.random() * within_s, blind_s))
         await asyncio.wait(donors)
-        await self.world.sleep(long_s)
+        await self.world.sleep(max(long_s, blind_s))
         for strike in strikes:
             strike.cancel()
         await self.nemesis.heal()
@@ -102,7 +106,7 @@ class Run:
     async def _settle_down(self) -> None:
         """Until nothing is in doubt any more, for a day at most."""
         world = self.world
-        until = world.loop.time() + LIVENESS_S
+        until = world.loop.time() + self.liveness_s
         calm = 0
         while calm < 2 and world.loop.time() < until:
             await world.sleep(30)

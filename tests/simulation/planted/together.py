@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from almoner.donations.answer import Answer
     from almoner.donations.settle import Settlement
     from almoner.platform.db import Connection
+    from simulation.run import Run
 
 
 def _afterwards(stack: ExitStack, name: str, write_down: Any) -> None:
@@ -98,6 +99,11 @@ def _publishes_above_the_last(stack: ExitStack) -> None:
     instead(stack, "events", "shards_with_unpublished", shards)
 
 
+def _gives_up_soon(run: Run) -> None:
+    """What the relay has passed it never sees again: no need to wait a day for it."""
+    run.liveness_s = 900
+
+
 def _judges_without_a_lock(stack: ExitStack) -> None:
     async def lock_nothing(_: Transaction, looks: Sequence[int]) -> None:
         """Lock nothing."""
@@ -129,6 +135,7 @@ BUGS: Final = (
         "the relay takes the order of numbers for the order of commits",
         frozenset({12}),
         _publishes_above_the_last,
+        _gives_up_soon,
     ),
     Bug(
         "look-alike guard without lock",
