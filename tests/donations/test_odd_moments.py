@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from almoner.donations import intend
+from almoner.donations import known
 from almoner.payments.gateway import Charge, Observation
 from almoner.payments.latest import latest
 from almoner.platform.db import Connection
@@ -199,7 +199,7 @@ async def test_an_answer_that_is_stored_between_two_looks_is_the_answer(
         )
         return await latest(connection, payables)
 
-    monkeypatch.setattr(intend, "latest", settled_by_now)
+    monkeypatch.setattr(known, "latest", settled_by_now)
     again = await donor.gives(key=key, email="between@example.com", payment_method_nonce=DECLINED)
     attempts = await almoner.value("SELECT count(*) FROM payment_attempt")
     tamper(database_url, "UPDATE payment_attempt SET state = 'DECLINED'")

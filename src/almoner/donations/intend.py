@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 
 from almoner.donations import queries
 from almoner.donations.gift import Intent
+from almoner.donations.known import known
 from almoner.donations.queries import Record
 from almoner.donors.remember import remember
 from almoner.payments.attempt import (
@@ -92,11 +93,11 @@ class IntentWriter:
     async def _existing(
         self, connection: Connection, intents: Sequence[Intent]
     ) -> dict[UUID, Intended]:
-        records, attempts = await known(connection, intents)
+        records, attempts = await known(connection, [i.donation_id for i in intents])
         seconds: dict[UUID, LooksLikeSecond] = {}
         if again := [i for i in intents if self._next_attempt(i, records, attempts)]:
             seconds = await _seconds_by_then(connection, again)
-            records, attempts = await known(connection, intents)
+            records, attempts = await known(connection, [i.donation_id for i in intents])
         found: dict[UUID, Intended] = {}
         for intent in intents:
             record, attempt = records[intent.donation_id], attempts[intent.donation_id]
@@ -133,27 +134,6 @@ class IntentWriter:
             number=number,
             attempt_id=attempt_id_of(self._ids, intent.donation_id, number),
         )
-
-
-async def known(
-    connection: Connection, intents: Sequence[Intent]
-) -> tuple[dict[UUID, Record], dict[UUID, AttemptRow]]:
-    """The records of used keys and the newest attempts, both by donation id.
-
-    Where an attempt ended without money the record is read once more: whoever ended it may have
-    stored the answer between the first two reads. An answer that is seen too late would be a
-    "not charged" with another attempt after it.
-    """
-    records = await queries.read_records(connection, [i.donation_id for i in intents])
-    attempts = await latest(connection, [(r.donation_id, r.donor_id) for r in records.values()])
-    unanswered = [
-        donation_id
-        for donation_id, record in records.items()
-        if record.response_status is None and attempts[donation_id].state in FINAL_NO
-    ]
-    if unanswered:
-        records |= await queries.read_records(connection, unanswered)
-    return records, attempts
 
 
 async def _seconds_by_then(

@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from almoner.donations import queries
 from almoner.donations.facts import DonationFacts
+from almoner.donations.known import known
 from almoner.donations.queries import Record
 from almoner.payments.attempt import AttemptRow
-from almoner.payments.latest import latest
 from almoner.platform.batch import Batcher
 from almoner.platform.db import Database
 
@@ -58,13 +58,10 @@ class Recalling:
 
     async def _read(self, donation_ids: Sequence[UUID]) -> list[Recalled | None]:
         async with self._database.connection() as connection:
-            records = await queries.read_records(connection, donation_ids)
+            records, attempts = await known(connection, donation_ids)
             if not records:
                 return [None] * len(donation_ids)
             facts = await queries.read_many_facts(connection, list(records))
-            attempts = await latest(
-                connection, [(r.donation_id, r.donor_id) for r in records.values()]
-            )
         return [
             Recalled(records[i], attempts[i], facts[i])
             if i in records and i in attempts and i in facts

@@ -23,8 +23,9 @@ from almoner.donations.ask_again import (
 )
 from almoner.donations.finish import FinishLinks
 from almoner.donations.gift import Intent
-from almoner.donations.intend import Begun, LooksLikeSecond, known, second_gifts
+from almoner.donations.intend import Begun, LooksLikeSecond, second_gifts
 from almoner.donations.kept import KeptRecord
+from almoner.donations.known import known
 from almoner.donations.queries import Drained, Record
 from almoner.donors.remember import remember
 from almoner.events.event import Event
@@ -162,7 +163,7 @@ class TakeIn:
         self, connection: Connection, intents: Sequence[Intent]
     ) -> dict[UUID, TakenIn]:
         """Gifts whose key is in the database: by another way, or by a commit nobody heard of."""
-        records, attempts = await known(connection, intents)
+        records, attempts = await known(connection, [i.donation_id for i in intents])
         following: list[tuple[Intent, Attempt]] = []
         taken: dict[UUID, TakenIn] = {}
         conflicts: list[Intent] = []
