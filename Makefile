@@ -14,7 +14,7 @@ NODE_STAMP := frontend/node_modules/.installed
 WEB := src/almoner/web/dist/index.html
 WEB_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -name '*.test.*')
 
-.PHONY: run setup web test test-setup test-python test-web test-browser lint bench chaos lock clean help
+.PHONY: run setup web test test-setup test-python test-web test-browser lint bench chaos simulate lock clean help
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -80,6 +80,11 @@ bench: setup
 CHAOS ?= --donations 10000
 chaos: test-setup
 	PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
+
+## make simulate   SEEDS=n simulated runs of whole installations, with faults; then what they came to
+SEEDS ?= 2000
+simulate: test-setup
+	cd tests && ../$(BIN)/python -m simulation.campaign --seeds $(SEEDS) --processes $(WORKERS)
 
 ## make lock       choose dependency versions again (needs uv)
 lock:
