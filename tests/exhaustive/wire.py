@@ -15,6 +15,7 @@ without ever hearing its answer, on a broken connection."""
 
 STRIKES: tuple[Strike, ...] = ("die before", "die after", "lose the answer")
 
+_GONE_S = 5.0
 _WORDS = re.compile(rb"[A-Za-z_]+")
 
 
@@ -53,6 +54,7 @@ class CountingWire:
         self._socket = f"{query['host'][0]}/.s.PGSQL.{query.get('port', ['5432'])[0]}"
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._whole = True
 
     @property
     def url(self) -> str:
@@ -76,7 +78,25 @@ class CountingWire:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._server.wait_closed()
 
+    def cut(self) -> None:
+        """Break every connection, and refuse new ones."""
+        self._whole = False
+        for task in list(self._tasks):
+            task.cancel()
+
+    def mend(self) -> None:
+        """Let connections through again."""
+        self._whole = True
+
+    async def until_quiet(self) -> None:
+        """Wait until the server has let go of everything that a process left behind."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._whole:
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         if task is not None:
             self._tasks.add(task)
@@ -95,7 +115,7 @@ class CountingWire:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             writer.transport.abort()
-            to_writer.transport.abort()
+            await _until_gone(to_reader, to_writer)
 
 
 class _Line:
@@ -160,6 +180,16 @@ class _Line:
                         self._moments.kill()
                     self._answered.set()
                     return
+
+
+async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Hang up, and wait until the server's process has ended: then its locks are free."""
+    with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
+        writer.write_eof()
+        async with asyncio.timeout(_GONE_S):
+            while await reader.read(65536):
+                pass
+    writer.transport.abort()
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
