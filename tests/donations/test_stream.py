@@ -9,6 +9,8 @@ import pytest
 
 from almoner.donations import stream as streams
 from almoner.donations import watch as watches
+from almoner.donations.changes import Changes
+from almoner.platform.cache import open_cache
 from support.donor import Donor
 from support.installation import Installation, Installations
 from support.listening import following, listening
@@ -43,6 +45,22 @@ async def test_a_change_is_told_at_once(almoner: Installation, donor: Donor) -> 
     headers = page.response.headers
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
     assert (headers["cache-control"], headers["x-accel-buffering"]) == ("no-store", "no")
+
+
+async def test_a_process_that_is_stopped_while_it_begins_to_listen_ends(redis_url: str) -> None:
+    """At whatever moment of connecting to Valkey: a web process that hangs there would be killed
+    by its supervisor, with gifts under way."""
+    async with asyncio.timeout(20):
+        for moment in range(60):
+            cache = open_cache(redis_url)
+            changes = Changes(cache, "a channel of this test")
+            changes.listen(lambda ids: None, lambda: None)
+            await changes.open()
+            await asyncio.sleep(moment / 10_000)
+
+            await changes.close()
+
+            await cache.aclose()
 
 
 async def test_without_valkey_a_change_is_found_by_asking(installation: Installations) -> None:

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 PENDING_MAX: Final = 10_000
 MESSAGE_IDS_MAX: Final = 500
 LISTEN_S: Final = 5.0
+CANCEL_AGAIN_S: Final = 0.1
 _ID_BYTES: Final = 16
 
 Heard = Callable[[Iterable[UUID]], None]
@@ -65,10 +66,16 @@ class Changes:
             self._tasks.append(task)
 
     async def close(self) -> None:
-        """End. What is not told yet is found by asking."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """End. What is not told yet is found by asking.
+
+        The client of the cache loses a cancellation that comes while it connects (redis-py 8.1), and
+        a process that waited for it would never end: so it is cancelled again until it is over.
+        """
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
     async def _publish(self, cache: Cache) -> None:
         while True:
