@@ -68,6 +68,8 @@ def _plain_text(value: object) -> str:
     number = Decimal(value)
     if not number.is_finite():
         raise MoneyError("not_a_number", "Write the amount as a number, for example 50.00.")
+    if not number:
+        return "0"  # however many zeros stand around it
     if number.adjusted() >= _WHOLE_DIGITS_MAX:
         raise MoneyError("too_large", "The amount is too large.")
     return format(number, "f") if number.adjusted() > -_WHOLE_DIGITS_MAX else _TINY

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from almoner.donations.form import decode_body
 from almoner.money import EXPONENTS, Money, MoneyError
+
+
+ASCII = st.characters(codec="ascii")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,56 @@ def test_any_text_is_an_amount_or_a_clear_refusal(text: str) -> None:
         assert refused.code in {"not_a_number", "too_many_decimals", "too_large"}
     else:
         assert Decimal(text.strip()) == Decimal(money.amount_minor) / 100
+
+
+AS_WRITTEN = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,8})?([eE][+-]?[0-9]{1,3})?", fullmatch=True, alphabet=ASCII
+)
+"""Every form that JSON has for a number (RFC 8259, section 6)."""
+
+
+@settings(max_examples=500)
+@given(AS_WRITTEN, st.sampled_from(["JPY", "KRW", "USD", "EUR", "KWD"]))
+def test_a_json_number_is_read_exactly_or_does_not_fit(text: str, currency: str) -> None:
+    """With no, two and three decimals: no number that fits is refused, none that does not is
+    rounded, and the code says which way it does not fit."""
+    number = Decimal(text)
+    minor = number.scaleb(EXPONENTS[currency], Context(prec=400))
+    whole = minor == minor.to_integral_value()
+    value = decode_body(f'{{"amount": {text}}}'.encode())["amount"]
+
+    try:
+        money = Money.parse(value, currency)
+    except MoneyError as refused:
+        if refused.code == "too_many_decimals":
+            assert not whole
+        else:
+            assert refused.code == "too_large"
+            assert abs(number) >= 10**15
+    else:
+        assert whole
+        assert money == Money(int(minor), currency)
+
+
+@settings(max_examples=300)
+@given(
+    st.from_regex(r"[ \t]?-?[0-9]{1,18}(\.[0-9]{1,6})?[ \t]?", fullmatch=True, alphabet=ASCII),
+    st.sampled_from(["JPY", "KRW", "USD", "EUR", "KWD"]),
+)
+def test_a_decimal_string_is_read_exactly_or_does_not_fit(text: str, currency: str) -> None:
+    """The same for what a form sends, with spaces and leading zeros."""
+    number = Decimal(text.strip())
+    minor = number.scaleb(EXPONENTS[currency], Context(prec=400))
+
+    try:
+        money = Money.parse(text, currency)
+    except MoneyError as refused:
+        if refused.code == "too_many_decimals":
+            assert minor != minor.to_integral_value()
+        else:
+            assert (refused.code, abs(number) >= 10**15) == ("too_large", True)
+    else:
+        assert money.amount_minor == minor
 
 
 @given(

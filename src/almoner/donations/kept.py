@@ -153,5 +153,5 @@ def read_payload(payload: bytes) -> KeptIntent:
     """The gift of a payload. Raises Unreadable."""
     try:
         return msgspec.json.decode(payload, type=KeptIntent)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise Unreadable("a record of the journal holds no gift") from None
