@@ -58,7 +58,7 @@ async def drain(settings: dict[str, Any], _: dict[str, Any], ready: Ready) -> To
     await web.open()
     assert web.draining is not None
     journal_drain = web.draining.drain
-    for _ in range(500):
+    for _pause in range(500):
         if journal_drain.finished and not web.giving.under_way:
             break
         await asyncio.sleep(0.02)
@@ -116,8 +116,9 @@ ACTS: dict[str, Act] = {
 
 def act(name: str, settings: dict[str, Any], request: dict[str, Any], talk: Connection) -> None:
     """Do it, and tell what came of it; the teller may be killed at any time before."""
-    if (disk := request.pop("disk", None)) is not None:
-        strike_disk(*disk, lambda label: talk.send(("struck", label)))
+    if disk := request.pop("disk", None):
+        at, strike = disk
+        strike_disk(at, strike, lambda label: talk.send(("struck", label)))
 
     def ready() -> None:
         talk.send(("ready", None))

@@ -56,20 +56,28 @@ class Struck:
         self._wires = wires
         self._told: Told | None = None
 
-    def each_moment(self) -> Iterator[int]:
+    def each_moment(self, *passing: str) -> Iterator[int]:
         """The number of each moment of an act, until it came to its end before its turn.
 
-        An act that gave up early, because the machine was slow, is tried once more there.
+        It did if it has told so, and has passed statements that hold these words. One that gave up
+        early, because the machine was slow, is tried once more there.
         """
         for _ in range(_MOMENTS_MAX):
             yield len(self.labels)
             if self.moments.struck is not None:
                 self.labels.append(self.moments.struck)
-            elif self._told is not None and self._told[0] not in _NOT_DONE:
+            elif self._has_ended(passing):
                 return
         raise AssertionError(f"the act does not come to its end: {self.labels}")
 
-    async def run(  # noqa: PLR0913 - when and how to strike, and what
+    def _has_ended(self, passing: Sequence[str]) -> bool:
+        return (
+            self._told is not None
+            and self._told[0] not in _NOT_DONE
+            and all(any(words in label for label in self.moments.seen) for words in passing)
+        )
+
+    async def run(
         self,
         at: int,
         strike: Strike,

@@ -21,16 +21,19 @@ LEFT = """
 
 
 @pytest.mark.parametrize("strike", STRIKES)
-@pytest.mark.parametrize(("loop", "wanted"), [("relay", 5), ("deliver charity_totals", 6)])
+@pytest.mark.parametrize(
+    ("loop", "wanted", "passing"),
+    [("relay", 5, "WITH oldest"), ("deliver charity_totals", 6, "INSERT INTO inbox")],
+)
 async def test_a_worker_struck_at_every_statement_tells_each_event_once(
-    struck: Callable[..., Any], loop: str, wanted: int, strike: Strike
+    struck: Callable[..., Any], loop: str, wanted: int, passing: str, strike: Strike
 ) -> None:
     """Whatever the struck one left, the next one tells: the totals are exact each time, and the
     checks at the end of the test compare them with the ledger."""
     aside = await struck()
     almoner = aside.almoner
 
-    for gifts, at in enumerate(aside.each_moment(), 1):
+    for gifts, at in enumerate(aside.each_moment(passing), 1):
         answer = await almoner.client.post(
             "/donations", json=gift(), headers={"Idempotency-Key": str(uuid4())}
         )
@@ -45,5 +48,3 @@ async def test_a_worker_struck_at_every_statement_tells_each_event_once(
         assert await almoner.value(LEFT) == 0, where
 
     assert len(aside.labels) >= wanted, aside.labels
-    table = "delivery" if loop == "relay" else "inbox"
-    assert any(table in label or "WITH oldest" in label for label in aside.labels), aside.labels

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,8 +18,15 @@ import psycopg
 import pytest
 import redis
 
-from support.donor import gift
+from almoner.platform.cache import open_cache
+from almoner.platform.journal.copies import ValkeyCopies
+from almoner.platform.journal.files import DiskSegments
+from almoner.platform.journal.journal import Journal
+from almoner.platform.journal.sealing import Sealer
+from support.donor import CHARITY_ID, Donor, gift
+from support.installation import SECRET_KEY, Installations, NewDatabase
 from support.leaks import Search, forms_of
+from support.proxy import Wire
 from support.serving import Serving, serving
 from support.tamper import superuser_url
 
@@ -25,6 +35,13 @@ PUBLISHED = ["4005519200000004", "5555555555554444", "378282246310005", "4000111
 STRANGERS = ["4929123412341232", "6011000990139424", "3530111333300000", "2223000048400011"]
 """Numbers that could be somebody's: refused, and to be forgotten at once."""
 NUMBERS = [*PUBLISHED, *STRANGERS]
+
+SEARCHED = {
+    "log", "metrics", "names", "cache", "donor", "donation", "idempotency_record",
+    "payment_attempt", "gateway_operation", "ledger_entry", "event", "sandbox_charge",
+}  # fmt: skip
+"""Places that must have had something in them, or the search would show nothing. Tables are named
+without the number of their partition."""
 
 
 def spellings(number: str) -> list[str]:
@@ -125,6 +142,7 @@ async def test_no_card_number_stays_anywhere(
     found += search.in_bytes("log", (tmp_path / "serve.log").read_bytes())
     assert len((tmp_path / "serve.log").read_bytes()) > 1000
     assert found == []
+    assert {re.sub(r"_\d$", "", place) for place in search.searched} >= SEARCHED
 
 
 async def provoke(almoner: Serving, client: httpx.AsyncClient) -> None:
@@ -158,6 +176,57 @@ def in_servers(search: Search, almoner: Serving) -> list[str]:
         *search.in_database(superuser.replace("/almoner?", "/almoner_sandbox?")),
         *search.in_cache(running["redis_url"]),
     ]
+
+
+@pytest.fixture
+async def wire(new_database: NewDatabase) -> AsyncIterator[Wire]:
+    """A database behind a wire."""
+    async with Wire(new_database()) as wire:
+        yield wire
+
+
+async def test_no_card_number_is_sealed_into_the_journal(
+    wire: Wire, installation: Installations, redis_url: str, tmp_path: Path
+) -> None:
+    """The database is away and gifts are kept, with a second copy in Valkey. What was sealed is
+    opened: on the disk nobody could see it, and it would be there all the same."""
+    search, folder = Search(NUMBERS), tmp_path / "journal"
+    almoner = await installation(
+        database_url=wire.url, database_wait_ms=200, journal_dir=str(folder), journal_copies=2
+    )
+    await Donor(almoner).gives()
+    wire.cut()
+    told: Counter[int] = Counter()
+    for body in bodies():
+        if body["charity_id"] == CHARITY_ID:
+            told[
+                (await almoner.client.post("/donations", json=body, headers=key())).status_code
+            ] += 1
+    found = search.in_journal(folder, SECRET_KEY) + search.in_copies(redis_url, SECRET_KEY)
+    found += search.in_cache(redis_url) + search.in_files(tmp_path)
+    wire.mend()
+    await almoner.until_drained()
+
+    assert set(told) == {202, 422, 503}  # 503: a number in a text, which the journal refuses
+    assert search.searched["journal"] == search.searched["copies"] == told[202] > 0
+    assert found == []
+
+
+async def test_a_leak_into_the_journal_is_found(tmp_path: Path, redis_url: str) -> None:
+    """Sealed on the disk and in its copy, a number is found all the same."""
+    cache = open_cache(redis_url)
+    journal = Journal(
+        DiskSegments(tmp_path), Sealer(SECRET_KEY), ValkeyCopies(cache), bytes_max=1 << 20
+    )
+    await journal.open()
+    await journal.append(f'{{"first_name": "{NUMBERS[3]}"}}'.encode())
+    search = Search(NUMBERS)
+
+    assert search.in_files(tmp_path) == []
+    assert search.in_journal(tmp_path, SECRET_KEY) != []
+    assert search.in_copies(redis_url, SECRET_KEY) != []
+    await journal.close()
+    await cache.aclose()
 
 
 @pytest.mark.parametrize("form", sorted(forms_of(NUMBERS[0])))

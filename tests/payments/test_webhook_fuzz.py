@@ -1,4 +1,4 @@
-"""Whatever is posted to the address of the webhooks: refused or stored once, and never our fault."""
+"""Whatever is posted as a webhook: refused, or stored once, and never a fault of ours."""
 
 from __future__ import annotations
 

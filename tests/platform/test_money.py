@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from almoner.donations.form import decode_body
 from almoner.money import EXPONENTS, Money, MoneyError
 
-
 ASCII = st.characters(codec="ascii")
 
 

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import redis
 from psycopg import sql
 
+from almoner.platform.journal.frames import Sealed, lone_record
+from almoner.platform.journal.orphans import read_segment
+from almoner.platform.journal.sealing import Sealer
+
 
 class Search:
-    """Looks for these numbers: plain, in groups, percent-encoded, in base64 and in hexadecimal."""
+    """Looks for these numbers: plain, in groups, percent-encoded, in base64 and in hexadecimal.
+
+    `searched` counts the pieces that were looked through, by their place.
+    """
 
     def __init__(self, numbers: list[str]) -> None:
         self._forms = sorted({form.lower() for number in numbers for form in forms_of(number)})
+        self.searched: Counter[str] = Counter()
 
     def in_bytes(self, where: str, data: bytes) -> list[str]:
         """The forms in which a number stands in some bytes, by their place."""
+        self.searched[where] += 1
         data = data.lower()
         found = ((form, data.find(form)) for form in self._forms)
         return [f"{where}: at {at}" for form, at in found if at >= 0]
@@ -64,6 +76,39 @@ class Search:
                 if cache.type(key) == b"string":
                     found += self.in_bytes("cache", cache.get(key) or b"")
         return found
+
+    def in_journal(self, folder: Path, secret_key: str) -> list[str]:
+        """In what the segments of a folder hold, opened: sealed, nothing would be found."""
+        sealer, found = Sealer(secret_key), list[str]()
+        for path in folder.glob("*.journal"):
+            contents = read_segment(path.read_bytes())
+            if contents.segment_id is not None:
+                found += self._in_records(sealer, contents.segment_id, contents.records, "journal")
+        return found
+
+    def in_copies(self, url: str, secret_key: str) -> list[str]:
+        """In the second copies of the journal, opened."""
+        sealer, found = Sealer(secret_key), list[str]()
+        with redis.Redis.from_url(url) as cache:
+            for key in cache.scan_iter("almoner:journal:segment:*"):
+                assert isinstance(key, bytes)
+                frames = cache.hvals(key.decode())
+                assert isinstance(frames, list)
+                records = [one for frame in frames if (one := lone_record(frame)) is not None]
+                segment_id = UUID(hex=key.decode().rpartition(":")[2])
+                found += self._in_records(sealer, segment_id, records, "copies")
+        return found
+
+    def _in_records(
+        self, sealer: Sealer, segment_id: UUID, records: Iterable[Sealed], where: str
+    ) -> list[str]:
+        return [
+            hit
+            for one in records
+            for hit in self.in_bytes(
+                where, sealer.open(segment_id, one.sequence, one.previous, one.payload)
+            )
+        ]
 
 
 def forms_of(number: str) -> set[bytes]:

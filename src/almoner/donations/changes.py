@@ -68,8 +68,8 @@ class Changes:
     async def close(self) -> None:
         """End. What is not told yet is found by asking.
 
-        The client of the cache loses a cancellation that comes while it connects (redis-py 8.1), and
-        a process that waited for it would never end: so it is cancelled again until it is over.
+        The client of the cache (redis-py 8.1) can lose a cancellation that comes while it connects.
+        A process that waited for it would never end, so it is cancelled until it is over.
         """
         pending = set(self._tasks)
         while pending:
