@@ -50,7 +50,7 @@ def strike_disk(at: int, strike: Strike, struck: Callable[[str], None]) -> None:
             os.close(done)
         raise OSError(errno.EIO, "the disk")
 
-    files.os = _CountedOs(count)  # type: ignore[assignment]
+    vars(files)["os"] = _CountedOs(count)
     for name in ("rename", "unlink"):
         _wrap(name, count)
 

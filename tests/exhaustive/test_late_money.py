@@ -107,7 +107,7 @@ async def test_a_worker_struck_at_every_statement_keeps_late_money_once(
     aside = await struck()
     almoner = aside.almoner
 
-    for gifts, at in enumerate(aside.each_moment("INSERT INTO ledger_entry"), 1):
+    for gifts, at in enumerate(aside.each_moment("UPDATE payment_attempt"), 1):
         told, attempt_id = await late(almoner, FAIL, CAPTURE)
         await aside.run(at, strike, "work", when_ready=True, loop="late money")
         await heal(almoner, attempt_id)
