@@ -38,6 +38,7 @@ kinds = st.sampled_from(
     ["application/json", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]
 )
 signatures = st.one_of(
+    st.from_regex(r"t=[0-9]{10},v1=[0-9a-f]{64}", fullmatch=True),
     PRINTABLE,
     st.from_regex(r"t=[0-9]{1,16},v1=[0-9a-f]{62,66}", fullmatch=True),
     st.none(),
