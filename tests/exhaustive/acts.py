@@ -18,7 +18,7 @@ from support.donor import CHARITY_ID
 from support.installation import settings_of
 
 Told = tuple[int, bytes]
-"""The status and the body of an answer; of a loop's step, how much it did. 0 is nothing."""
+"""The status and the body of an answer; of a loop's step 1 if it came to its end, else 0."""
 
 Ready = Callable[[], None]
 """Says that the process is up, and returns when the act is to begin."""
@@ -73,12 +73,13 @@ async def work(settings: dict[str, Any], request: dict[str, Any], ready: Ready) 
     await work.open()
     step = next(loop.step for loop in work.loops() if loop.name == request["loop"])
     ready()
+    ended = 1
     try:
-        done = await step()
+        await step()
     except Unavailable:
-        done = 0  # the loop would pause now, and step again
+        ended = 0  # the loop would pause now, and step again
     await work.close()
-    return done, b""
+    return ended, b""
 
 
 async def rebuild(settings: dict[str, Any], _: dict[str, Any], ready: Ready) -> Told:
