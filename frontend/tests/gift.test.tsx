@@ -211,6 +211,20 @@ test("An older state than the one shown is dropped, whichever way it comes", asy
   expect(heldGift(DONATION_ID)?.status).toBe("disputed");
 });
 
+test("What a process without a database keeps does not take back what the form was told", async () => {
+  holdGift({ ...GIFT, read_token: "token-9", held_at_ms: Date.now() });
+  answerReads(() => ({ ...UNDER_WAY, version: 0 }));
+  const streams = answerStreams();
+  openApp(LINK);
+  expect(await screen.findByTestId("gift-success")).toBeVisible();
+
+  streams.tell({ ...UNDER_WAY, version: 0 });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+
+  expect(screen.getByTestId("gift-success")).toBeVisible();
+  expect(heldGift(DONATION_ID)?.status).toBe("success");
+});
+
 test("After the end of a stream the page comes back and says what it has seen", async () => {
   const reads = countReads();
   const streams = answerStreams();

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 
-import { GIFT_STATUSES, type Gift } from "@/shared/api/types";
+import { GIFT_STATUSES, type Gift, isSettled } from "@/shared/api/types";
 
 const text = z._default(z.nullable(z.string()), null);
 
@@ -30,7 +30,13 @@ export function demandGift(body: unknown): Gift {
   return z.parse(GiftAnswer, body);
 }
 
-/** Of two answers the newer one, in whichever order they came. */
+/**
+ * Of two answers the newer one, in whichever order they came.
+ *
+ * Version 0 is told by a process that keeps the gift and reaches no database: it cannot know that
+ * another one has ended it. The answer to the form has no version either, and may be that end.
+ */
 export function newer(known: Gift | null, told: Gift): Gift {
+  if (known !== null && isSettled(known.status) && !told.version) return known;
   return known === null || (told.version ?? 0) >= (known.version ?? 0) ? told : known;
 }
