@@ -76,7 +76,7 @@ bench: setup
 	$(BIN)/almoner bench give --json
 	$(BIN)/almoner bench list --json --install
 
-## make chaos      ten thousand gifts while processes are killed and frozen; then the audit
+## make chaos      ten thousand gifts while everything around them fails; then the audit
 CHAOS ?= --donations 10000
 chaos: test-setup
 	PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)

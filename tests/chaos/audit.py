@@ -6,15 +6,13 @@ Shares no code with `almoner check`: a mistake of that one would repeat itself h
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any
+from collections.abc import Sequence
 
-import psycopg
 from msgspec import Struct
-from psycopg.rows import dict_row
 
 from chaos.donors import RANK, Crowd, Promise
-
-CAPTURED = ("SUBMITTED", "SETTLED", "DISPUTED")
+from chaos.lies import Lie
+from chaos.truths import CAPTURED, GIVEN_BACK, TAKEN_BACK, Ours, Row, minor, read_ours
 
 
 class Audit(Struct):
@@ -29,102 +27,204 @@ class Audit(Struct):
             self.breaches.append(breach)
 
 
-def compare(crowd: Crowd, database_url: str, charges: list[dict[str, Any]]) -> Audit:
-    """Everything that must be equal, and whatever is not."""
-    audit = Audit({}, [])
-    with psycopg.connect(database_url, row_factory=dict_row) as connection:
-        attempts = connection.execute(
-            "SELECT attempt_id, payable_id, state, amount_minor, gateway_transaction_id "
-            "FROM payment_attempt"
-        ).fetchall()
-        stored = connection.execute(
-            "SELECT donation_id, response_status, response_body FROM idempotency_record"
-        ).fetchall()
-        income = connection.execute(
-            "SELECT coalesce(-sum(amount_minor), 0) AS minor FROM ledger_entry "
-            "WHERE account LIKE 'charity_income:%%'"
-        ).fetchone()
-    _told_is_true(audit, crowd, attempts)
-    _gateway_is_ours(audit, attempts, charges)
-    _answers_are_stable(audit, crowd, stored)
-    captured_minor = sum(_minor(c["amount"]) for c in charges if c["captured"])
-    booked_minor = int(income["minor"]) if income else 0
+def compare(
+    crowd: Crowd,
+    database_url: str,
+    charges: list[Row],
+    lies: Sequence[Lie] = (),
+    differences: Sequence[Row] = (),
+) -> Audit:
+    """Everything that must be equal, and whatever is not.
+
+    `differences` are those that the program's own match leaves open for people.
+    """
+    audit, ours = Audit({}, []), read_ours(database_url)
+    _told_is_true(audit, crowd, ours, charges)
+    _gateway_is_ours(audit, ours, charges)
+    _what_went_back_is_back(audit, ours, charges)
+    _kept_is_not_lost(audit, crowd, ours)
+    _webhooks_move_nothing(audit, ours, charges, lies)
+    _open_differences_are_explained(audit, charges, differences)
+    _answers_are_stable(audit, crowd, ours)
+    captured_minor = sum(minor(c["amount"]) for c in charges if c["captured"])
     audit.must(
-        captured_minor == booked_minor,
-        f"the gateway captured {captured_minor}, the books say {booked_minor}",
+        captured_minor == ours.income_minor,
+        f"the gateway captured {captured_minor}, the books say {ours.income_minor}",
     )
-    audit.counts |= {
-        "gifts begun": len(crowd.promises),
-        "requests": sum(p.tries for p in crowd.promises),
-        "donations in the database": len(stored),
-        "attempts": len(attempts),
-        "charges at the gateway": len(charges),
-        "captured at the gateway": sum(1 for c in charges if c["captured"]),
-        "captured in our books": sum(1 for a in attempts if a["state"] in CAPTURED),
-        "donors told paid": sum(1 for p in crowd.promises if _last(p) == "success"),
-        "donors told not charged": sum(1 for p in crowd.promises if _last(p) == "failure"),
-        "asked 'did you mean two gifts?'": sum(1 for p in crowd.promises if p.refused),
+    audit.counts |= _counts(crowd, ours, charges) | {
         "minor units captured": captured_minor,
-        "minor units booked": booked_minor,
+        "minor units booked": ours.income_minor,
+        "paid out and then given back, left to people": len(differences),
     }
     return audit
 
 
-def _told_is_true(audit: Audit, crowd: Crowd, attempts: list[dict[str, Any]]) -> None:
-    by_donation: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for attempt in attempts:
-        by_donation[str(attempt["payable_id"])].append(attempt)
+def _counts(crowd: Crowd, ours: Ours, charges: list[Row]) -> dict[str, int]:
+    states = Counter(charge["state"] for charge in charges)
+    results = Counter(row["result"] for row in ours.drained)
+    return {
+        "gifts begun": len(crowd.promises),
+        "requests": sum(p.tries for p in crowd.promises),
+        "donations in the database": len(ours.stored),
+        "attempts": len(ours.attempts),
+        "attempts that were UNKNOWN at some time": ours.doubts,
+        "gifts through the journal": len({row["donation_id"] for row in ours.drained}),
+        "acknowledged by the journal alone": sum(p.kept for p in crowd.promises),
+        "first written from the journal": results["begun"],
+        "charges at the gateway": len(charges),
+        "captured at the gateway": sum(c["captured"] for c in charges),
+        "captured in our books": sum(a["state"] in CAPTURED for a in ours.attempts),
+        "taken back by the bank": states[TAKEN_BACK],
+        "late money adopted": ours.adopted,
+        "late money given back": sum(states[state] for state in GIVEN_BACK),
+        "webhooks received": len(ours.webhooks),
+        "donors told paid": sum(_last(p) == "success" for p in crowd.promises),
+        "donors told not charged": sum(_last(p) == "failure" for p in crowd.promises),
+        "asked 'did you mean two gifts?'": sum(p.refused for p in crowd.promises),
+    }
+
+
+def _told_is_true(audit: Audit, crowd: Crowd, ours: Ours, charges: list[Row]) -> None:
+    attempts, at_gateway = ours.of_donations(), _by_donation(ours, charges)
     for promise in crowd.promises:
         who = f"key {promise.key}"
         audit.must(promise.is_final, f"{who} never heard what became of the gift")
         ids = {told.donation_id for told in promise.told}
         audit.must(len(ids) <= 1, f"{who} heard of {len(ids)} donations")
-        ranks = [RANK[told.status] for told in promise.told]
-        audit.must(ranks == sorted(ranks), f"{who} saw an older state after a newer one")
-        finals = {t.status for t in promise.told if RANK[t.status] == 2}
-        audit.must(len(finals) <= 1, f"{who} heard both {sorted(finals)}")
-        captured = [
-            a["gateway_transaction_id"]
-            for donation_id in ids
-            for a in by_donation[donation_id]
-            if a["state"] in CAPTURED
-        ]
-        if ids:
-            audit.must(bool(by_donation[next(iter(ids))]), f"{who}: acknowledged and lost")
-        if "success" in finals:
-            told = {t.transaction_id for t in promise.told if t.status == "success"}
-            audit.must(told == set(captured), f"{who} was told {told}, captured is {captured}")
-        if "failure" in finals:
-            audit.must(not captured, f"{who} was told 'not charged' and paid {captured}")
-        audit.must(len(captured) <= 1, f"{who} was charged {len(captured)} times")
+        for donation_id in ids:
+            audit.must(bool(attempts[donation_id]), f"{who}: acknowledged and lost")
+        theirs = [charge for donation_id in ids for charge in at_gateway[donation_id]]
+        _order_is_kept(audit, who, promise, theirs)
+        held = {charge["transaction_id"] for charge in theirs if charge["captured"]}
+        audit.must(len(held) <= 1, f"{who} was charged {len(held)} times")
+        if not promise.told:
+            continue
+        last = promise.told[-1]
+        if last.status == "success":
+            audit.must(
+                held == {last.transaction_id},
+                f"{who} was told {last.transaction_id} in the end, the gateway holds {held}",
+            )
+        if last.status == "failure":
+            audit.must(not held, f"{who} was told 'not charged' and paid {held}")
 
 
-def _gateway_is_ours(
-    audit: Audit, attempts: list[dict[str, Any]], charges: list[dict[str, Any]]
-) -> None:
-    ours = {attempt["attempt_id"].hex: attempt for attempt in attempts}
+def _order_is_kept(audit: Audit, who: str, promise: Promise, charges: list[Row]) -> None:
+    """Nothing older after something newer, and never two ends, but for what the bank undid.
+
+    A charge that the gateway itself took up again after a "not charged", and that was given back,
+    is being confirmed in between. One that the bank took back before it was paid out is told as
+    paid and then as not.
+    """
+    went_back = any(charge["state"] in GIVEN_BACK for charge in charges)
+    undone = {c["transaction_id"] for c in charges if c["state"] == TAKEN_BACK}
+    for before, after in zip(promise.told, promise.told[1:], strict=False):
+        was, now = before.status, after.status
+        if RANK[now] < RANK[was]:
+            late = was == "failure" and went_back
+            audit.must(late, f"{who} saw an older state after a newer one: {now} after {was}")
+        elif was != now and RANK[was] == 2:
+            revoked = was == "success" and before.transaction_id in undone
+            audit.must(revoked, f"{who} heard both {was} and then {now}")
+    versions = [told.version for told in promise.told if told.version is not None]
+    audit.must(versions == sorted(versions), f"{who} saw an older version after a newer one")
+    paid = {t.transaction_id for t in promise.told if t.status == "success"}
+    audit.must(len(paid) <= 1, f"{who} was told of {len(paid)} payments")
+    never = paid - {c["transaction_id"] for c in charges if c["captured"]} - undone
+    audit.must(not never, f"{who} was told that {never} is paid, which holds no money")
+
+
+def _gateway_is_ours(audit: Audit, ours: Ours, charges: list[Row]) -> None:
+    attempts = {attempt["attempt_id"].hex: attempt for attempt in ours.attempts}
     for charge in charges:
-        attempt = ours.get(charge["order_id"])
+        attempt = attempts.get(charge["order_id"])
         name = f"charge {charge['transaction_id']}"
         if attempt is None:
             audit.breaches.append(f"{name} belongs to no attempt of ours")
             continue
-        audit.must(_minor(charge["amount"]) == attempt["amount_minor"], f"{name}: another amount")
+        audit.must(minor(charge["amount"]) == attempt["amount_minor"], f"{name}: another amount")
         audit.must(
             charge["captured"] == (attempt["state"] in CAPTURED),
             f"{name}: captured {charge['captured']} there, {attempt['state']} here",
         )
+        if attempt["state"] in CAPTURED:
+            known = attempt["gateway_transaction_id"]
+            audit.must(known == charge["transaction_id"], f"{name}: {known} in our books")
     there = {charge["order_id"] for charge in charges if charge["captured"]}
-    for order_id, attempt in ours.items():
+    for order_id, attempt in attempts.items():
         if attempt["state"] in CAPTURED:
             audit.must(order_id in there, f"attempt {order_id}: captured here only")
-    paid = Counter(a["payable_id"] for a in attempts if a["state"] in CAPTURED)
+    paid = Counter(a["payable_id"] for a in ours.attempts if a["state"] in CAPTURED)
     twice = [str(donation_id) for donation_id, count in paid.items() if count > 1]
     audit.must(not twice, f"donations charged twice: {twice[:5]}")
 
 
-def _answers_are_stable(audit: Audit, crowd: Crowd, stored: list[dict[str, Any]]) -> None:
-    bodies = {str(row["donation_id"]): row["response_body"] for row in stored}
+def _what_went_back_is_back(audit: Audit, ours: Ours, charges: list[Row]) -> None:
+    """What was promised back is back at the gateway, and nothing else is."""
+    state_of = {charge["transaction_id"]: charge["state"] for charge in charges}
+    promised = set()
+    for back in ours.returns:
+        transaction = back["gateway_transaction_id"]
+        promised.add(transaction)
+        audit.must(back["done_at"] is not None, f"{transaction} was promised back, and is not")
+        state = state_of.get(transaction)
+        audit.must(
+            state in GIVEN_BACK or state == TAKEN_BACK,
+            f"{transaction} was given back in our books and is {state} at the gateway",
+        )
+    for transaction, state in state_of.items():
+        if state in GIVEN_BACK:
+            audit.must(transaction in promised, f"{transaction} went back and nobody decided it")
+
+
+def _kept_is_not_lost(audit: Audit, crowd: Crowd, ours: Ours) -> None:
+    """What the journal alone acknowledged was taken in, and its donor heard the end."""
+    drained = {str(row["donation_id"]) for row in ours.drained}
+    stored = {str(row["donation_id"]) for row in ours.stored}
+    for promise in crowd.promises:
+        if not promise.kept:
+            continue
+        who, donation_id = f"key {promise.key}", promise.told[0].donation_id
+        audit.must(donation_id in drained, f"{who} was kept and never taken in")
+        audit.must(donation_id in stored, f"{who} was kept, and is no donation")
+        ended = promise.told[-1].status in ("success", "failure")
+        audit.must(ended, f"{who} was kept, and never heard the end of it")
+
+
+def _webhooks_move_nothing(
+    audit: Audit, ours: Ours, charges: list[Row], lies: Sequence[Lie]
+) -> None:
+    """Forged ones leave no trace; true signatures under untrue words leave no mark on a gift."""
+    known = {row["external_id"] for row in ours.webhooks}
+    state_of = {attempt["attempt_id"].hex: attempt["state"] for attempt in ours.attempts}
+    charge_of = {charge["order_id"]: charge for charge in charges}
+    for lie in lies:
+        if not lie.signed:
+            audit.must(lie.answered in (400, 503), f"a forged webhook was told {lie.answered}")
+            audit.must(lie.event_id not in known, f"the forged webhook {lie.event_id} was stored")
+            continue
+        if lie.answered == 204:
+            audit.must(lie.event_id in known, f"the webhook {lie.event_id} was taken and is lost")
+        charge = charge_of.get(lie.order_id)
+        here, there = state_of.get(lie.order_id) in CAPTURED, bool(charge and charge["captured"])
+        audit.must(here == there, f"the webhook '{lie.kind}' of {lie.order_id} was believed")
+    for row in ours.webhooks:
+        audit.must(row["parked_at"] is None, f"the webhook {row['external_id']} was given up")
+
+
+def _open_differences_are_explained(
+    audit: Audit, charges: list[Row], differences: Sequence[Row]
+) -> None:
+    """The gateway may have paid out late money before it was given back; people see to the fee."""
+    state_of = {charge["order_id"]: charge["state"] for charge in charges}
+    for difference in differences:
+        kind, subject = difference["kind"], difference["subject"]
+        explained = kind == "paid_out_uncharged" and state_of.get(subject) in GIVEN_BACK
+        audit.must(explained, f"the match ends with {kind} of {subject}")
+
+
+def _answers_are_stable(audit: Audit, crowd: Crowd, ours: Ours) -> None:
+    bodies = {str(row["donation_id"]): row["response_body"] for row in ours.stored}
     for promise in crowd.promises:
         audit.must(
             len(set(promise.bodies)) <= 1, f"key {promise.key} got two different final answers"
@@ -137,10 +237,15 @@ def _answers_are_stable(audit: Audit, crowd: Crowd, stored: list[dict[str, Any]]
             )
 
 
+def _by_donation(ours: Ours, charges: list[Row]) -> dict[str, list[Row]]:
+    """The gateway's charges of each donation, by the order ids of its attempts."""
+    donation_of = {a["attempt_id"].hex: str(a["payable_id"]) for a in ours.attempts}
+    found: dict[str, list[Row]] = defaultdict(list)
+    for charge in charges:
+        if charge["order_id"] in donation_of:
+            found[donation_of[charge["order_id"]]].append(charge)
+    return found
+
+
 def _last(promise: Promise) -> str:
-    return promise.told[-1].status if promise.told and not promise.refused else ""
-
-
-def _minor(amount: str) -> int:
-    major, _, rest = amount.partition(".")
-    return int(major) * 100 + int(rest or 0)
+    return promise.told[-1].status if promise.told else ""

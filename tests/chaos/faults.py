@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
+from chaos.outages import children_of, send
 from support.serving import Serving
 
 VICTIMS = ("web", "worker", "postgres", "valkey")
@@ -19,7 +18,7 @@ Fault = Callable[[], Awaitable[bool]]
 
 
 class Fire:
-    """Kills and stops processes until it is told to end."""
+    """Kills and stops processes, and whatever else it is given, until it is told to end."""
 
     def __init__(self, running: Serving, seed: int, *, every_s: float) -> None:
         self._running = running
@@ -52,23 +51,23 @@ class Fire:
     def _killing(self, victim: str) -> Fault:
         async def kill() -> bool:
             pid = await asyncio.to_thread(self._process_of, victim)
-            return pid is not None and _signal(pid, signal.SIGKILL)
+            return pid is not None and send(pid, signal.SIGKILL)
 
         return kill
 
     def _stopping(self, victim: str) -> Fault:
         async def stop() -> bool:
             pid = await asyncio.to_thread(self._process_of, victim)
-            if pid is None or not _signal(pid, signal.SIGSTOP):
+            if pid is None or not send(pid, signal.SIGSTOP):
                 return False
-            pids = [pid, *(_children_of(pid) if victim == "postgres" else [])]
+            pids = [pid, *(children_of(pid) if victim == "postgres" else [])]
             for child in pids[1:]:
-                _signal(child, signal.SIGSTOP)
+                send(child, signal.SIGSTOP)
             try:
-                await asyncio.sleep(self._random.uniform(0.5, 4.0))
+                await asyncio.sleep(self._random.uniform(0.5, 3.0))
             finally:  # whatever happens, nobody stays frozen
                 for stopped in pids:
-                    _signal(stopped, signal.SIGCONT)
+                    send(stopped, signal.SIGCONT)
             return True
 
         return stop
@@ -79,20 +78,3 @@ class Fire:
         if not found and victim in _NAMED:
             found = self._running.children_named(_NAMED[victim])
         return self._random.choice(sorted(found)) if found else None
-
-
-def _signal(pid: int, number: signal.Signals) -> bool:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _children_of(pid: int) -> list[int]:
-    """PostgreSQL's own processes: its backends would go on without their parent."""
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    except OSError:
-        return []
-    return [int(child) for child in found.split()]

@@ -70,10 +70,10 @@ class Serving:
         )
         return done.returncode, json.loads(done.stdout or b"null")
 
-    def superuser_url(self) -> str:
-        """The main database, for looking after it."""
+    def superuser_url(self, *, sandbox: bool = False) -> str:
+        """The main database, or the sandbox gateway's, for looking after it."""
         running = json.loads((self.data_dir / "runtime.json").read_text())
-        return superuser_url(running["database_url"])
+        return superuser_url(running["sandbox_database_url" if sandbox else "database_url"])
 
     def children(self, word: str) -> list[int]:
         """Process ids of direct children whose command line holds a word."""
