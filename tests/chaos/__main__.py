@@ -74,7 +74,7 @@ def _print(console: Console, plan: Plan, result: Result) -> None:
         if check["holds"] is False:
             console.print(f"  BROKEN check {check}", markup=False)
     for name in result.missing:
-        console.print(f"  the fault '{name}' never happened", markup=False)
+        console.print(f"  never happened: {name}", markup=False)
     if result.left_out:
         console.print(f"  left out, {result.left_out}", markup=False)
 

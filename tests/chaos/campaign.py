@@ -129,6 +129,8 @@ async def _campaign(
     async with _meanwhile(fire.rage()), _meanwhile(bad.watch()), _meanwhile(report()):
         await crowd.give(plan.donors)
     telling(f"{len(crowd.promises)} gifts begun under fire; healing")
+    begun = len(crowd.promises)
+    too_few = [f"{plan.donations} gifts, only {begun}"] if begun < plan.donations else []
     await bad.clear_up()
     if plan.rarer:
         await bad.begin(WAY_BACK, plan.seed, plan.probability)
@@ -147,7 +149,7 @@ async def _campaign(
         compare(crowd, running.superuser_url(), charges, liar.told, differences),
         dict(sorted(fire.done.items())),
         bad.struck,
-        fire.missing() + bad.missing(),
+        fire.missing() + bad.missing() + too_few,
         room.left_out,
         dict(sorted(crowd.answers.items())),
         checked,

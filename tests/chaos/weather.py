@@ -76,9 +76,9 @@ RARER = (
 """For a long campaign: there are few look-ups beside the charges."""
 
 WAY_BACK = (
-    Kind("lost_500", "reverse", probability=0.25),
-    Kind("lost_reset", "reverse", probability=0.25),
-    Kind("not_sent", "reverse", probability=0.25),
+    Kind("lost_500", "reverse", probability=0.4),
+    Kind("lost_reset", "reverse", probability=0.4),
+    Kind("not_sent", "reverse", probability=0.4),
 )
 """While all heals: most late money is found only then, and must go back nevertheless."""
 
