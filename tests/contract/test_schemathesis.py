@@ -22,6 +22,7 @@ from support.serving import Serving, serving
 GIVE = "POST /donations"
 SHOW = "GET /donations/{donation_id}"
 CALLS = (
+    "GET /challenge",
     "GET /charities",
     "GET /charities/{reference}",
     "GET /config",
@@ -38,6 +39,7 @@ CALLS = (
     "PUT /donations/{donation_id}",
 )
 NOTHING_TO_GET_WRONG = {
+    "GET /challenge",
     "GET /config",
     "GET /donation-form",
     "GET /healthz",

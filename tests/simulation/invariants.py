@@ -7,6 +7,7 @@ under test: its mistakes would be repeated.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -331,15 +332,20 @@ def totals_are_the_ledgers(evidence: Evidence) -> Iterator[str]:
 
 
 def told_in_order(evidence: Evidence) -> Iterator[str]:
-    """What the log was told of one donation came in the order in which it happened."""
+    """What the log was told of one donation came in the order in which it happened.
+
+    Another gift under its key is not of it, and moves nothing.
+    """
     numbers = {
-        str(row.event_id): row.number or 0 for row in evidence.store.schema.event.rows.values()
+        str(row.event_id): row.number or 0
+        for row in evidence.store.schema.event.rows.values()
+        if row.kind != "donation.key_conflict"
     }
     last: dict[object, int] = {}
     seen: set[object] = set()
     for told in evidence.world.told:
         event_id, donation_id = told["event_id"], told["donation_id"]
-        if event_id in seen:
+        if event_id in seen or str(event_id) not in numbers:
             continue  # a line cannot be taken back when its transaction fails
         seen.add(event_id)
         number = numbers[str(event_id)]
@@ -352,16 +358,23 @@ def never_older(evidence: Evidence) -> Iterator[str]:
     """What is asked after something was heard is never answered with less.
 
     A key that was used for two different gifts is left out: what is asked of the one may be
-    answered of the other.
+    answered of the other. Money that turned up late is news: until it is given back, "not charged"
+    would be a lie.
     """
+    late_at: dict[UUID, float] = {}
+    for change in evidence.store.changes("payment_attempt"):
+        if change.new is not None and change.new.state == "LATE_SUCCESS":
+            late_at.setdefault(change.new.payable_id, seconds(change.at_ms))
     for number, tellings in _by(evidence.crowd.heard, lambda t: t.form.key).items():
         if len({t.form.gift.fingerprint() for t in tellings}) > 1:
             continue
         for later in tellings:
             if later.word != "processing" or later.reply.excused:
                 continue
+            late = late_at.get(evidence.donation_id(later.form), math.inf) <= later.heard_at
+            final = {"paid"} if late else {"paid", "not_paid"}
             for earlier in tellings:
-                if earlier.heard_at <= later.asked_at and earlier.word in {"paid", "not_paid"}:
+                if earlier.heard_at <= later.asked_at and earlier.word in final:
                     asked = "looking" if later.reply.view is not None else "asking again"
                     yield f"key {number} was told {earlier.word}, then, {asked}, processing"
 
