@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 import pytest
 
 from almoner.migrations.run import upgrade
+from almoner.platform.embedded import postgres
+from almoner.platform.embedded.postgres_settings import server_options
 from almoner.platform.embedded.servers import servers
 from almoner.platform.settings import Servers, Settings
 from support.donor import Donor
@@ -24,9 +27,17 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A private PostgreSQL and Valkey, for as long as this worker process tests."""
+    """A private PostgreSQL and Valkey, for as long as this worker process tests.
+
+    Nobody pulls the plug on this machine in a test, and every test makes and drops databases: this
+    one server does not wait for the disk. What must survive is tried on servers that do, by tests
+    that start `almoner serve`.
+    """
     data_dir = str(tmp_path_factory.mktemp("servers"))
-    with servers(Settings(servers=Servers(data_dir=data_dir))) as settings:
+    with (
+        patch.object(postgres, "server_options", _without_waiting),
+        servers(Settings(servers=Servers(data_dir=data_dir))) as settings,
+    ):
         yield settings
 
 
@@ -120,6 +131,10 @@ def database_url_of(url: str, name: str) -> str:
     """The same server's URL for another database."""
     head, _, query = url.partition("?")
     return f"{head.rpartition('/')[0]}/{name}?{query}"
+
+
+def _without_waiting(run_dir: Path, conf_dir: Path) -> list[str]:
+    return [*server_options(run_dir, conf_dir), "-c", "fsync=off", "-c", "full_page_writes=off"]
 
 
 async def _flush(url: str) -> None:
