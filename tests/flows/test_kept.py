@@ -266,3 +266,67 @@ async def test_a_damaged_segment_is_named_and_can_be_put_aside(site: Site) -> No
     assert [s["state"] for s in found["left"]] == ["damaged"]
     assert (aside, len(done["put_aside"]), after) == (0, 1, 0)
     assert await site.captured() == 2
+
+
+@pytest.mark.timeout(300)  # a dozen commands and processes
+async def test_kept_gifts_that_a_restore_put_aside_are_counted_and_brought_in_once(
+    site: Site, tmp_path: Path
+) -> None:
+    """Three were charged before the accident, but their segment was not removed yet; two only
+    wait. The restore, the rebuild and the status say how many; the drain charges the two."""
+    code, _ = await site.runs("backup", str(tmp_path / "saved"))
+    first = await keeping_web(site)
+    charged = [await first.gives() for _ in range(3)]
+    await first.kill()
+    (segment,) = site.folder.iterdir()
+    content = segment.read_bytes()
+    site.wire.mend()
+    drained, _ = await site.runs("journal", "drain")
+    second = await keeping_web(site)
+    waiting = [await second.gives() for _ in range(2)]
+    await second.kill()
+    site.wire.mend()
+    segment.write_bytes(content)
+
+    restored = await site.runs("restore", str(tmp_path / "saved"), "--replace")
+    alarmed, status = await site.runs("status")
+    rebuilt, told = await site.runs("rebuild-from-gateway")
+    (aside,) = told["journals_aside"]
+    brought_in, left = await site.runs("journal", "drain", ALMONER_JOURNAL_DIR=aside["folder"])
+    _, well = await site.runs("status")
+    checked, found = await site.runs("check")
+    third = site.web()
+    await third.until("/readyz", 200)
+    states = [(await third.sees(answer))["status"] for answer in [*charged, *waiting]]
+
+    assert (code, drained) == (0, 0)
+    assert {answer.status_code for answer in [*charged, *waiting]} == {202}
+    assert [one["waiting"] for one in restored[1]["journals_aside"]] == [5]
+    assert (alarmed, "5 gifts" in status["alarms"]["journal_aside"]) == (1, True)
+    assert (rebuilt, told["recovered"], aside["waiting"]) == (0, 5, 5)
+    assert (brought_in, left["left"]) == (0, [])
+    assert "journal_aside" not in well["alarms"]
+    assert states == ["success"] * 5
+    assert await site.captured() == 7
+    assert await taken_in(site) == {"there_before": 3, "begun": 2}
+    assert (checked, found["attempts_open"]) == (0, 0)
+
+
+async def taken_in(site: Site) -> dict[str, int]:
+    """What came of the records that were drained, by result."""
+    database = Database(site.wire.url, size=1)
+    await database.open()
+    rows = await database.fetch_all(
+        "SELECT result, count(*) AS count FROM journal_drained GROUP BY result"
+    )
+    await database.close()
+    return {row["result"]: row["count"] for row in rows}
+
+
+async def keeping_web(site: Site) -> WebProcess:
+    """A web process that has charged one gift and lost its database."""
+    web = site.web()
+    await web.until("/readyz", 200)
+    assert (await web.gives()).status_code == 201
+    site.wire.cut()
+    return web

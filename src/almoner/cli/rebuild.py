@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from almoner.cli.aside import journals_aside, tell_aside
 from almoner.cli.data_dir import DataDirOption, settings_for
 from almoner.platform.embedded.servers import servers
 from almoner.platform.errors import Unavailable
@@ -61,7 +62,7 @@ def rebuild_from_gateway(
         raise typer.Exit(COULD_NOT_REACH) from None
     if to_csv is not None:
         _write_csv(to_csv, result["charges"])
-    _tell(result, as_json=as_json)
+    _tell(result, data_dir, as_json=as_json)
     if not result["complete"]:
         raise typer.Exit(NOT_ALL)
 
@@ -95,6 +96,7 @@ async def _rebuild(settings: Settings, assigned: dict[str, int]) -> dict[str, An
             pass
         result.released += await rebuilding.release()
         charges = await all_kept(work.database)
+        aside = await journals_aside(settings, work.database)
     finally:
         await work.close()
     undecided = [charge for charge in charges if charge.became == "suspense"]
@@ -102,6 +104,7 @@ async def _rebuild(settings: Settings, assigned: dict[str, int]) -> dict[str, An
         "complete": not undecided and not result.differences,
         **structs.asdict(result),
         "charges": charges,
+        "journals_aside": aside,
     }
 
 
@@ -122,7 +125,7 @@ def _write_csv(path: Path, charges: list[Kept]) -> None:
             )  # fmt: skip
 
 
-def _tell(result: dict[str, Any], *, as_json: bool) -> None:
+def _tell(result: dict[str, Any], data_dir: Path | None, *, as_json: bool) -> None:
     if as_json:
         import msgspec
 
@@ -152,3 +155,4 @@ def _tell(result: dict[str, Any], *, as_json: bool) -> None:
         )
     verdict = "Every captured charge has its donation." if result["complete"] else "Not complete."
     console.print(f"[bold]{verdict}[/bold]")
+    tell_aside(console, result["journals_aside"], data_dir, rebuilt=True)

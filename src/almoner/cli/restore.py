@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from almoner.cli.aside import journals_aside, tell_aside
 from almoner.cli.data_dir import DataDirOption, settings_for
 from almoner.platform.embedded.errors import DataDirInUse
 from almoner.platform.embedded.servers import servers
@@ -17,6 +18,7 @@ from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
 
 if TYPE_CHECKING:
+    from almoner.cli.aside import JournalAside
     from almoner.operations.backup.manifest import Manifest
 
 BROKEN = 1
@@ -49,7 +51,8 @@ def restore(
     directory, or ALMONER_SECRET_KEY.
 
     Gifts made after the backup are not in it. The gateway knows them: run `almoner
-    rebuild-from-gateway` before you let donors in again.
+    rebuild-from-gateway` before you let donors in again. Gifts that waited in a journal that was
+    moved aside are counted; the output says how they are brought in, and in which order.
 
     Exit codes: 0 restored, and everything holds; 1 it could not be restored (nothing was changed),
     or a check does not hold, and is named; 2 what is there is not empty, or in use, or the key is
@@ -70,7 +73,7 @@ def restore(
         raise _ended(error, BROKEN) from None
     except Unavailable as error:
         raise _ended(error, COULD_NOT_REACH) from None
-    _tell(result, as_json=as_json)
+    _tell(result, data_dir, as_json=as_json)
     if not result["holds"]:
         raise typer.Exit(BROKEN)
 
@@ -88,10 +91,11 @@ def _restore(
         moved = asyncio.run(_move_aside(filled, replace=replace, replace_sandbox=replace_sandbox))
         sandbox_restored = asyncio.run(_put_back(filled, folder, manifest))
         before, after = upgrade(filled.servers.database_url)
-        findings = asyncio.run(_check(filled))
+        findings, aside = asyncio.run(_check(filled))
     return {
         "manifest": manifest,
         "moved_aside": moved,
+        "journals_aside": aside,
         "sandbox_restored": sandbox_restored,
         "schema": {"before": before, "after": after},
         "checks": findings,
@@ -184,7 +188,8 @@ async def _put_back(settings: Settings, folder: Path, manifest: Manifest) -> boo
         await database.close()
 
 
-async def _check(settings: Settings) -> list[Any]:
+async def _check(settings: Settings) -> tuple[list[Any], list[JournalAside]]:
+    """What is found, and what waits in journals that were moved aside."""
     from almoner.bootstrap import make_gateway
     from almoner.operations.check import check
     from almoner.operations.view import View
@@ -194,13 +199,14 @@ async def _check(settings: Settings) -> list[Any]:
     await database.open()
     await gateway.open()
     try:
-        return [finding async for finding in check(View(database, gateway))]
+        found = [finding async for finding in check(View(database, gateway))]
+        return found, await journals_aside(settings, database)
     finally:
         await gateway.close()
         await database.close()
 
 
-def _tell(result: dict[str, Any], *, as_json: bool) -> None:
+def _tell(result: dict[str, Any], data_dir: Path | None, *, as_json: bool) -> None:
     if as_json:
         import msgspec
 
@@ -222,6 +228,7 @@ def _tell(result: dict[str, Any], *, as_json: bool) -> None:
         "Gifts made after the backup are known to the gateway alone: run "
         "[bold]almoner rebuild-from-gateway[/bold] before you let donors in again."
     )
+    tell_aside(console, result["journals_aside"], data_dir, rebuilt=False)
 
 
 def _ended(error: Exception, code: int) -> typer.Exit:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from almoner.cli.aside import alarm_of, journals_aside, tell_aside
 from almoner.cli.data_dir import DataDirOption, settings_for
 from almoner.platform.embedded.servers import servers
 from almoner.platform.errors import Unavailable
@@ -15,6 +16,8 @@ from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from almoner.donations.journal_report import JournalReport
     from almoner.platform.db import Database
 
@@ -44,7 +47,7 @@ def status(
 
         typer.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
-        _print(found)
+        _print(found, data_dir)
     if found["alarms"]:
         raise typer.Exit(ALARMED)
 
@@ -71,9 +74,10 @@ async def _status(settings: Settings) -> dict[str, Any]:
             )
         now = await read(database, gifts_minutes=limits.quiet_minutes or 60)
         journal = await _journal(settings, database)
+        aside = await journals_aside(settings, database)
     finally:
         await database.close()
-    alarms = raised(now, limits)
+    alarms = raised(now, limits) | alarm_of(aside)
     return {
         "well": not alarms,
         "version": __version__,
@@ -81,6 +85,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
         **structs.asdict(now),
         "queues": queues(now),
         "journal": journal,
+        "journals_aside": aside,
         "loops": [{**structs.asdict(beat), "late": is_late(beat)} for beat in now.beats],
     }
 
@@ -101,7 +106,7 @@ async def _journal(settings: Settings, database: Database) -> JournalReport | No
     return await report_journal(database, make_segments(base))
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: dict[str, Any], data_dir: Path | None) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if found["well"]:
         console.print("[bold green]All is well.[/bold green]")
@@ -137,6 +142,7 @@ def _print(found: dict[str, Any]) -> None:
     up, skew = _span(found["database_up_s"]), f"{found['skew_ms'] / 1000:+.2f} s"
     version = found["server_version"]
     _section(console, "database", [f"PostgreSQL {version}, up for {up}, {size}, clock {skew}"])
+    tell_aside(console, found["journals_aside"], data_dir, rebuilt=False)
 
 
 def _looks(found: dict[str, Any]) -> list[str]:

@@ -169,7 +169,7 @@ class TakeIn:
         conflicts: list[Intent] = []
         for intent in intents:
             record, attempt = records[intent.donation_id], attempts[intent.donation_id]
-            if record.fingerprint != intent.fingerprint:
+            if not record.fits(intent.fingerprint):
                 conflicts.append(intent)
                 taken[intent.request_id] = TakenIn(KEY_CONFLICTS, intent)
             elif record.response_status is not None:

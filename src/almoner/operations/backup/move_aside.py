@@ -53,3 +53,8 @@ def rename_folder(folder: Path, mark: str) -> Path | None:
     if not folder.is_dir() or not any(folder.iterdir()):
         return None
     return folder.rename(folder.with_name(f"{folder.name}-before-{mark}"))
+
+
+def folders_aside(folder: Path) -> list[Path]:
+    """What `rename_folder` has ever made of a folder and is still there, the oldest first."""
+    return sorted(path for path in folder.parent.glob(f"{folder.name}-before-*") if path.is_dir())
