@@ -492,6 +492,7 @@ async def test_a_gift_that_another_process_keeps_is_neither_found_nor_not_found(
 
     assert (away.status_code, back.status_code) == (503, 503)
     assert back.headers["Retry-After"]
+    assert "do not know whether you were charged" in back.json()["detail"]
     assert (after.status_code, after.json()["status"]) == (200, "success")
 
 

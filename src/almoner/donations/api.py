@@ -292,8 +292,8 @@ async def _shown(api: DonationsApi, donation_id: UUID) -> DonationView:
     The database comes first: what this process keeps may have been given under the same key
     through another one, and nobody shall read "processing" who has read "paid". So one lost
     connection is no reason to tell what is kept; only an outage is, when nothing better is to be
-    known. The read token was given out with an answer, so there is a donation: where it is in
-    neither, another process keeps it.
+    known. The read token was given out with an answer, so there was a donation: where it is in
+    neither, another process may keep it, or it was lost with the data.
     """
     kept = api.keeping.find(donation_id)
     if api.keeping.away:

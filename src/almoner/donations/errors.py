@@ -91,10 +91,15 @@ class NotFoundOrNotYours(Problem):
 
 
 class KeptElsewhere(Unavailable):
-    """The gift was taken while the database was away, and is not in the database yet."""
+    """A gift whose read token is right, and which this process cannot find.
+
+    Another process may keep it; or the data was lost, and is not whole again. Nothing is known of
+    its charge, so nothing is claimed of it.
+    """
 
     def __init__(self) -> None:
         super().__init__(
-            "Your gift is kept safe and will be processed as soon as possible. Please do not give "
-            "again; ask again in a moment.",
+            "We cannot find your gift right now. Another of our processes may keep it. We do not "
+            "know whether you were charged. Please do not give again; ask again in a moment, with "
+            "the same link.",
         )
