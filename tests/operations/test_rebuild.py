@@ -202,6 +202,37 @@ async def test_two_captures_of_one_donation_are_not_both_taken(
     assert "recovered_has_donation" in almoner.expected_broken
 
 
+async def test_money_that_a_donor_was_told_was_not_charged_goes_back(
+    almoner: Installation, donor: Donor
+) -> None:
+    """Declined, captured after all, and lost by the restore in between: never a donation, also
+    for the donor who asks with the same key, and who read "not charged" before."""
+    key = str(uuid4())
+    nonce = "fake-late-success-nonce"
+    told = await donor.gives(key=key, payment_method_nonce=nonce, email="same@example.com")
+    again = await donor.gives(email="same@example.com")
+    lose_everything(almoner)
+    tamper(almoner.settings.sandbox_url, "UPDATE sandbox_charge SET captures_at = now() "
+           "WHERE captures_at IS NOT NULL")  # fmt: skip
+
+    result = await rebuild(almoner)
+    await almoner.decide_late()
+    repeated = await donor.gives(key=key, payment_method_nonce=nonce, email="same@example.com")
+
+    assert (told.status_code, again.status_code, repeated.status_code) == (402, 201, 402)
+    assert (result.recovered, result.late, result.suspense) == (2, 1, 0)
+    assert (await donor.sees(told))["status"] == "failure"
+    assert (await donor.sees(again))["status"] == "success"
+    assert sorted(captured for _, captured in await almoner.orders()) == [False, True]
+    assert await almoner.broken() == []
+    kinds = await almoner.value(
+        "SELECT string_agg(kind, ' ' ORDER BY occurred_at, event_id) FROM event "
+        "WHERE donation_id = %s",
+        told.json()["donation_id"],
+    )
+    assert kinds == "donation.not_paid donation.late_success donation.money_returned"
+
+
 async def test_charges_of_others_are_left_alone(almoner: Installation, donor: Donor) -> None:
     """The same merchant account may serve a shop."""
     tamper(

@@ -95,7 +95,7 @@ class Work(Base):
 
     def rebuilding(self, assigned: dict[str, int] | None = None) -> Rebuilding:
         """What brings lost charges back; `assigned` names charities of charges by order id."""
-        return Rebuilding(self.database, self.gateway, self.ids, assigned)
+        return Rebuilding(self.database, self.gateway, self.ids, self.read_tokens, assigned)
 
     async def _resolve(self) -> int:
         looked_up = await self.resolver.sweep()

@@ -94,6 +94,10 @@ async def _rebuild(settings: Settings, assigned: dict[str, int]) -> dict[str, An
         result = await rebuilding.run()
         while await work.resolver.sweep():
             pass
+        while await work.late_money.sweep():
+            pass
+        while await work.giving_back.sweep():
+            pass
         result.released += await rebuilding.release()
         charges = await all_kept(work.database)
         aside = await journals_aside(settings, work.database)
@@ -136,6 +140,11 @@ def _tell(result: dict[str, Any], data_dir: Path | None, *, as_json: bool) -> No
         f"{result['seen']} charges seen: {result['known']} are in the books, "
         f"{result['looked_up']} were looked up, {result['recovered']} became donations again."
     )
+    if result["late"]:
+        console.print(
+            f"{result['late']} of them were declined first and captured after all. Their donors "
+            "were told that they were not charged, so the money goes back."
+        )
     if result["foreign"]:
         console.print(f"{result['foreign']} have an order id that is not ours; left alone.")
     for difference in result["differences"]:

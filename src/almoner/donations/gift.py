@@ -115,7 +115,11 @@ class Intent(Struct, frozen=True):
 
 
 class RecoveredGift(Struct, frozen=True):
-    """A gift of which only the gateway still knows. `number` is that of its attempt."""
+    """A gift of which only the gateway still knows. `number` is that of its attempt.
+
+    `declined_first` is the decline code where the gateway said no before it took the money after
+    all: the donor was told "not charged".
+    """
 
     donation_id: UUID
     attempt_id: UUID
@@ -123,3 +127,18 @@ class RecoveredGift(Struct, frozen=True):
     charity_id: int
     money: Money
     charged_ms: int
+    charity_slug: str = ""
+    charity_name: str = ""
+    declined_first: str | None = None
+
+    def facts(self, donor_id: UUID) -> DonationFacts:
+        """What can be told of it."""
+        return DonationFacts(
+            self.donation_id,
+            donor_id,
+            self.charity_id,
+            self.charity_slug,
+            self.charity_name,
+            self.money,
+            self.charged_ms,
+        )

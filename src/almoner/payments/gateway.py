@@ -102,7 +102,11 @@ class Observation(Struct, frozen=True):
 
 
 class RecordedCharge(Struct, frozen=True):
-    """A charge in a gateway's own books. `captured` is false once it was given back in full."""
+    """A charge in a gateway's own books. `captured` is false once it was given back in full.
+
+    `declined_first` is the decline code of one that was declined and captured after all: that is
+    what we were told, and told the donor, first.
+    """
 
     order_id: str
     gateway_transaction_id: str
@@ -111,6 +115,7 @@ class RecordedCharge(Struct, frozen=True):
     seen: Seen = Seen.SUBMITTED
     charged_ms: int = 0
     reference: Reference | None = None
+    declined_first: str | None = None
 
 
 class Reversal(Struct, frozen=True):

@@ -66,13 +66,15 @@ async def attempts_of(
     }
 
 
-async def charities(connection: Connection, charity_ids: Sequence[int]) -> set[int]:
-    """Those that exist."""
+async def charities(
+    connection: Connection, charity_ids: Sequence[int]
+) -> dict[int, tuple[str, str]]:
+    """Those that exist, each with its slug and its name."""
     cursor = await connection.execute(
-        "SELECT charity_id FROM charity WHERE charity_id = ANY (%s::bigint[])",
+        "SELECT charity_id, slug, name FROM charity WHERE charity_id = ANY (%s::bigint[])",
         (arrays.integers(charity_ids),),
     )
-    return {row["charity_id"] for row in await cursor.fetchall()}
+    return {row["charity_id"]: (row["slug"], row["name"]) for row in await cursor.fetchall()}
 
 
 async def make_due(connection: Connection, attempt_ids: Sequence[UUID]) -> None:

@@ -2,6 +2,8 @@
 
 A charge whose reference fits becomes a donation again: for the right charity, from an unknown
 donor. Any other is booked as money that nobody has decided about (suspense) and listed for people.
+One that was declined first and captured after all is late money, as it was before: its donor was
+told "not charged", so it goes back.
 Nothing is ever charged here, and nothing is believed but the gateway.
 """
 
@@ -26,18 +28,23 @@ from almoner.payments.attempt import CAPTURED
 from almoner.payments.gateway import RecordedCharge
 from almoner.platform.clock import now_ms
 from almoner.platform.db import Connection, Database
-from almoner.platform.ids import IdDeriver, time_of
+from almoner.platform.ids import IdDeriver, Tokens, time_of
 
 BATCH: Final = 500
 
 
 class Result(Struct):
-    """What a rebuild came across. `foreign`: charges that were never ours, and are left alone."""
+    """What a rebuild came across.
+
+    `late`: of the recovered ones, those that were declined first; their money goes back.
+    `foreign`: charges that were never ours, and are left alone.
+    """
 
     seen: int = 0
     known: int = 0
     looked_up: int = 0
     recovered: int = 0
+    late: int = 0
     suspense: int = 0
     released: int = 0
     foreign: int = 0
@@ -56,11 +63,13 @@ class Rebuilding:
         database: Database,
         gateway: MatchedGateway,
         ids: IdDeriver,
+        read_tokens: Tokens,
         assigned: dict[str, int] | None = None,
     ) -> None:
         self._database = database
         self._gateway = gateway
         self._ids = ids
+        self._read_tokens = read_tokens
         self._assigned = assigned or {}
 
     async def run(self) -> Result:
@@ -162,10 +171,15 @@ class Rebuilding:
                 gifts[attempt_id] = fitting
             else:
                 placed.append(Placed(charge, "suspense", fitting))
-        written = await recover(connection, self._ids, self._gateway.name, list(gifts.values()))
+        written = await recover(
+            connection, self._ids, self._read_tokens, self._gateway.name, list(gifts.values())
+        )
         for attempt_id, gift in gifts.items():
             found = attempt_id in written
             became, reason = ("donation", "recovered") if found else ("suspense", "second_capture")
+            if found and gift.declined_first is not None:
+                reason = "declined_first"
+                result.late += 1
             placed.append(
                 Placed(lost[attempt_id], became, reason, gift.donation_id, gift.charity_id)
             )
@@ -178,7 +192,7 @@ class Rebuilding:
         result.suspense += len(undecided)
 
     def _gift(
-        self, attempt_id: UUID, charge: RecordedCharge, charities: set[int]
+        self, attempt_id: UUID, charge: RecordedCharge, charities: dict[int, tuple[str, str]]
     ) -> RecoveredGift | str:
         """The gift that a charge was for, or why it cannot be told.
 
@@ -200,8 +214,17 @@ class Rebuilding:
             donation_id = self._ids.derive(
                 "recovered", charge.order_id, at_ms=time_of(attempt_id) or charge.charged_ms
             )
+        slug, name = charities[charity_id]
         return RecoveredGift(
-            donation_id, attempt_id, number, charity_id, charge.money, charge.charged_ms or now_ms()
+            donation_id,
+            attempt_id,
+            number,
+            charity_id,
+            charge.money,
+            charge.charged_ms or now_ms(),
+            slug,
+            name,
+            charge.declined_first,
         )
 
     async def _post(self, connection: Connection, undecided: Sequence[Placed]) -> None:

@@ -58,7 +58,8 @@ HOLDS_MONEY: Final = frozenset(
 class Entry(Struct, frozen=True):
     """One charge as the sandbox filed it.
 
-    `in_flight` is one that will be charged later; `hidden` one that look-ups do not find yet.
+    `in_flight` is one that will be charged later; `hidden` one that look-ups do not find yet;
+    `declined_first` the decline code of one that was declined and captured after all.
     """
 
     order_id: str
@@ -71,6 +72,7 @@ class Entry(Struct, frozen=True):
     hidden: bool = False
     reference: Reference | None = None
     fee_minor: int = 0
+    declined_first: str | None = None
 
 
 ROW: Final = """
@@ -81,7 +83,9 @@ ROW: Final = """
                AS charged_ms,
            charged_at > clock_timestamp() AS in_flight,
            coalesce(visible_at > clock_timestamp(), false) AS hidden,
-           payable_id, payee_id, fee_minor
+           payable_id, payee_id, fee_minor,
+           CASE WHEN captures_at <= clock_timestamp() AND NOT captured
+               THEN coalesce(decline_code, 'card_declined') END AS declined_first
     FROM sandbox_charge
 """
 """To be followed by WHERE. A declined charge that is captured after all is captured from then."""
@@ -224,6 +228,7 @@ def entry_of(row: dict[str, Any]) -> Entry:
         row["hidden"],
         Reference(row["payable_id"], row["payee_id"]) if row["payable_id"] else None,
         row["fee_minor"] or 0,
+        row["declined_first"],
     )
 
 
@@ -237,6 +242,7 @@ def recorded(entry: Entry) -> RecordedCharge:
         SEEN_OF[entry.state],
         entry.charged_ms,
         entry.reference,
+        entry.declined_first,
     )
 
 
