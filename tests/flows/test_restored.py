@@ -229,3 +229,17 @@ def wait_for_look(almoner: Serving) -> Any:
         if code == 0 and set(told["runs"]) == {"changed", "full"} and told["loops"]:
             return told
     raise AssertionError(told)
+
+
+def test_an_assignment_that_cannot_be_made_ends_with_2(installed: tuple[Path, Path]) -> None:
+    """It is never passed over in silence: no such charity, no such charge."""
+    order = uuid4().hex
+
+    charity, _, why_charity = run(
+        installed[0], "rebuild-from-gateway", "--assign", f"{order}=999999"
+    )
+    charge, _, why_charge = run(installed[0], "rebuild-from-gateway", "--assign", f"{order}=101")
+
+    assert (charity, charge) == (2, 2)
+    assert f"{order}: there is no charity 999999" in why_charity
+    assert f"{order}: sandbox has no such charge" in why_charge

@@ -233,6 +233,29 @@ async def test_money_that_a_donor_was_told_was_not_charged_goes_back(
     assert kinds == "donation.not_paid donation.late_success donation.money_returned"
 
 
+async def test_an_assignment_that_cannot_be_made_is_named(
+    almoner: Installation, donor: Donor
+) -> None:
+    """A charity that is not there, a charge of another charity, a charge that nobody knows, one
+    without money. What was assigned before may be assigned so again."""
+    await donor.gives()
+    await donor.gives(payment_method_nonce="fake-processor-declined-visa-nonce")
+    orders = {captured: order for order, captured in await almoner.orders()}
+    unknown, none, other = uuid4().hex, 999_999, CHARITY_ID + 1
+
+    no_charity = await almoner.work.rebuilding({unknown: none}).refusals()
+    anothers = await almoner.work.rebuilding({orders[True]: other}).refusals()
+    repeated = await almoner.work.rebuilding({orders[True]: CHARITY_ID}).refusals()
+    result = await rebuild(almoner, **{unknown: other, orders[False]: CHARITY_ID})
+
+    assert no_charity == [f"{unknown}: there is no charity {none}"]
+    assert anothers == [f"{orders[True]}: it is in the books already, for charity {CHARITY_ID}"]
+    assert repeated == []
+    assert sorted(result.not_assigned) == sorted(
+        [f"{unknown}: sandbox has no such charge", f"{orders[False]}: there is no money in it"]
+    )
+
+
 async def test_charges_of_others_are_left_alone(almoner: Installation, donor: Donor) -> None:
     """The same merchant account may serve a shop."""
     tamper(

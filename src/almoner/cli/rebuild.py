@@ -50,21 +50,41 @@ def rebuild_from_gateway(
     Charges that are in the books and in doubt are looked up. Safe to repeat; never charges.
 
     Exit codes: 0 every captured charge has its donation, 1 some are listed that do not, 2 an option
-    is wrong, 3 the database or the gateway could not be reached.
+    is wrong (a charity or a charge that is not there, or is another's already: it is named), 3 the
+    database or the gateway could not be reached.
     """
     configure_logging("error", "auto")
     assigned = _assigned(assign or [])
     try:
         with servers(settings_for(data_dir)) as settings:
             result = asyncio.run(_rebuild(settings, assigned))
+    except _Refused as error:
+        raise _refused(error.reasons) from None
     except Unavailable as error:
         Console(stderr=True, highlight=False).print(str(error), markup=False)
         raise typer.Exit(COULD_NOT_REACH) from None
     if to_csv is not None:
         _write_csv(to_csv, result["charges"])
     _tell(result, data_dir, as_json=as_json)
+    if result["not_assigned"]:
+        raise _refused(result["not_assigned"])
     if not result["complete"]:
         raise typer.Exit(NOT_ALL)
+
+
+class _Refused(Exception):
+    """Assignments that can never be; nothing was changed."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__(*reasons)
+        self.reasons = reasons
+
+
+def _refused(reasons: list[str]) -> typer.Exit:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for reason in reasons:
+        console.print(f"Not assigned: {reason}", markup=False)
+    return typer.Exit(WRONG_OPTION)
 
 
 def _assigned(words: list[str]) -> dict[str, int]:
@@ -91,6 +111,8 @@ async def _rebuild(settings: Settings, assigned: dict[str, int]) -> dict[str, An
     await work.open()
     try:
         rebuilding = work.rebuilding(assigned)
+        if refusals := await rebuilding.refusals():
+            raise _Refused(refusals)
         result = await rebuilding.run()
         while await work.resolver.sweep():
             pass

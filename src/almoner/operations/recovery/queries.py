@@ -77,6 +77,20 @@ async def charities(
     return {row["charity_id"]: (row["slug"], row["name"]) for row in await cursor.fetchall()}
 
 
+async def charities_of(connection: Connection, attempt_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Which charity's gift each attempt pays, of those that exist."""
+    cursor = await connection.execute(
+        """
+        SELECT a.attempt_id, d.charity_id
+        FROM payment_attempt AS a
+        JOIN donation AS d ON d.donation_id = a.payable_id AND d.donor_id = a.donor_id
+        WHERE a.attempt_id = ANY (%s::uuid[])
+        """,
+        (arrays.uuids(attempt_ids),),
+    )
+    return {row["attempt_id"]: row["charity_id"] for row in await cursor.fetchall()}
+
+
 async def make_due(connection: Connection, attempt_ids: Sequence[UUID]) -> None:
     """Have the resolver look at these now. It moves them by what it sees, and only it.
 

@@ -37,7 +37,8 @@ class Result(Struct):
     """What a rebuild came across.
 
     `late`: of the recovered ones, those that were declined first; their money goes back.
-    `foreign`: charges that were never ours, and are left alone.
+    `foreign`: charges that were never ours, and are left alone. `not_assigned`: what was to be
+    assigned and could not be, with the reason.
     """
 
     seen: int = 0
@@ -48,6 +49,7 @@ class Result(Struct):
     suspense: int = 0
     released: int = 0
     foreign: int = 0
+    not_assigned: list[str] = []
     differences: list[str] = []
 
 
@@ -71,13 +73,40 @@ class Rebuilding:
         self._ids = ids
         self._read_tokens = read_tokens
         self._assigned = assigned or {}
+        self._met: dict[str, bool] = {}
+
+    async def refusals(self) -> list[str]:
+        """What of the assignments can never be, told before anything is changed.
+
+        One that has been made before is no refusal: the same command can be repeated. Raises
+        DatabaseAway.
+        """
+        wanted = {order: charity for order, charity in self._assigned.items() if _uuid(order)}
+        async with self._database.connection() as connection:
+            there = await queries.charities(connection, list(self._assigned.values()))
+            booked = await queries.charities_of(connection, [UUID(order) for order in wanted])
+        found = [f"{order}: no order id of ours" for order in self._assigned if order not in wanted]
+        for order, charity in wanted.items():
+            given_to = booked.get(UUID(order))
+            if charity not in there:
+                found.append(f"{order}: there is no charity {charity}")
+            elif given_to not in (None, charity):
+                found.append(f"{order}: it is in the books already, for charity {given_to}")
+        return found
 
     async def run(self) -> Result:
         """Go through every charge once. Raises DatabaseAway; what was done by then stays done."""
-        result = Result(differences=[])
+        result = Result(differences=[], not_assigned=[])
+        self._met = {}
         async for charges in _batches(self._gateway.charges()):
             async with self._database.transaction() as connection:
                 await self._batch(connection, charges, result)
+            self._met |= {c.order_id: c.captured for c in charges if c.order_id in self._assigned}
+        for order in self._assigned:
+            if order not in self._met:
+                result.not_assigned.append(f"{order}: {self._gateway.name} has no such charge")
+            elif not self._met[order]:
+                result.not_assigned.append(f"{order}: there is no money in it")
         return result
 
     async def release(self) -> int:
@@ -263,11 +292,15 @@ class Rebuilding:
 
 def _attempt_id(charge: RecordedCharge) -> UUID | None:
     """The attempt of an order id of ours; None for one that we never made."""
+    return _uuid(charge.order_id)
+
+
+def _uuid(order_id: str) -> UUID | None:
     try:
-        attempt_id = UUID(charge.order_id)
+        attempt_id = UUID(order_id)
     except ValueError:
         return None
-    return attempt_id if attempt_id.hex == charge.order_id else None
+    return attempt_id if attempt_id.hex == order_id else None
 
 
 async def _batches(
