@@ -85,6 +85,24 @@ async def test_the_same_key_before_the_rebuild_is_answered_by_the_first_charge(
     assert (result.known, result.recovered) == (1, 0)
 
 
+async def test_a_recovered_gift_has_the_time_of_its_charge(
+    almoner: Installation, donor: Donor
+) -> None:
+    """The gateway's, in the answer and under the link; not that of the rebuild."""
+    key = str(uuid4())
+    told = await donor.gives(key=key, email="same@example.com")
+    tamper(almoner.settings.sandbox_url,
+           "UPDATE sandbox_charge SET charged_at = '2026-03-01T10:00:00Z'")  # fmt: skip
+    lose_everything(almoner)
+
+    await rebuild(almoner)
+
+    again = await donor.gives(key=key, email="same@example.com")
+    assert again.json()["donation_timestamp"] == "2026-03-01T10:00:00.000Z"
+    assert (await donor.sees(told))["donation_timestamp"] == "2026-03-01T10:00:00.000Z"
+    assert await almoner.broken() == []
+
+
 async def test_a_rebuild_can_be_repeated(almoner: Installation, donor: Donor) -> None:
     """The second one finds everything in its place."""
     for _ in range(3):

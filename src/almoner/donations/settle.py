@@ -13,6 +13,7 @@ from almoner.donations.ask_again import DETAILS_GONE, payment_needed
 from almoner.donations.facts import DonationFacts
 from almoner.donations.finish import FinishLinks
 from almoner.donations.postings import transfers_of
+from almoner.donations.recovered.recover import unknown_donor
 from almoner.donations.telling import events_of
 from almoner.events.event import Event
 from almoner.events.outbox import tell
@@ -50,6 +51,7 @@ class SettlementWriter:
     ) -> None:
         self._writer = writer
         self._ids = ids
+        self._unknown_donor_id = unknown_donor(ids).donor_id
         self._read_tokens = read_tokens
         self._links = links
 
@@ -99,9 +101,12 @@ class SettlementWriter:
         )
 
     def _answer_of(self, settlement: Settlement) -> Answer:
-        outcome = settlement.outcome
-        observed = (outcome.gateway_transaction_id, outcome.decline_code, outcome.finished_ms)
-        return of_state(settlement.facts, outcome.state, observed, self._read_tokens)
+        outcome, facts = settlement.outcome, settlement.facts
+        # Of a gift that was brought back the gateway's time counts, not that of the look-up.
+        recovered = facts.donor_id == self._unknown_donor_id
+        at_ms = facts.created_ms if recovered else outcome.finished_ms
+        observed = (outcome.gateway_transaction_id, outcome.decline_code, at_ms)
+        return of_state(facts, outcome.state, observed, self._read_tokens)
 
     def _answer_now(self, facts: DonationFacts, row: AttemptRow) -> Answer:
         observed = (

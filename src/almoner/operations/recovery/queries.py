@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -89,6 +89,19 @@ async def charities_of(connection: Connection, attempt_ids: Sequence[UUID]) -> d
         (arrays.uuids(attempt_ids),),
     )
     return {row["attempt_id"]: row["charity_id"] for row in await cursor.fetchall()}
+
+
+async def date_captures(connection: Connection, captured: Mapping[UUID, int]) -> None:
+    """Give recovered attempts the gateway's time of their capture, in milliseconds since 1970."""
+    await connection.execute(
+        """
+        UPDATE payment_attempt AS a
+        SET captured_at = to_timestamp(new.captured_ms / 1000::float8), version = a.version + 1
+        FROM unnest(%s::uuid[], %s::bigint[]) AS new (attempt_id, captured_ms)
+        WHERE a.attempt_id = new.attempt_id AND a.state = 'DISPATCHED' AND a.captured_at IS NULL
+        """,
+        (arrays.uuids(captured.keys()), arrays.integers(captured.values())),
+    )
 
 
 async def make_due(connection: Connection, attempt_ids: Sequence[UUID]) -> None:

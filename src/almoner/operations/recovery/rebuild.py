@@ -203,6 +203,12 @@ class Rebuilding:
         written = await recover(
             connection, self._ids, self._read_tokens, self._gateway.name, list(gifts.values())
         )
+        captured = {
+            key: gift.charged_ms
+            for key, gift in gifts.items()
+            if key in written and gift.declined_first is None
+        }
+        await queries.date_captures(connection, captured)
         for attempt_id, gift in gifts.items():
             found = attempt_id in written
             became, reason = ("donation", "recovered") if found else ("suspense", "second_capture")
