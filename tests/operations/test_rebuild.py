@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from almoner.operations.recovery.alike import look_alikes
 from almoner.operations.recovery.queries import all_kept
 from almoner.operations.recovery.rebuild import Result
 from support.donor import CHARITY_ID, Donor
@@ -272,6 +273,29 @@ async def test_an_assignment_that_cannot_be_made_is_named(
     assert sorted(result.not_assigned) == sorted(
         [f"{unknown}: sandbox has no such charge", f"{orders[False]}: there is no money in it"]
     )
+
+
+async def test_gifts_that_may_be_one_donors_twice_are_listed(
+    almoner: Installation, donor: Donor
+) -> None:
+    """The same charity and amount within ten minutes; not another amount, and not much later."""
+    for amount in ("50.00", "50.00", "50.00", "60.00"):
+        await donor.gives(amount=amount)
+    lose_everything(almoner)
+    orders = "SELECT order_id FROM sandbox_charge WHERE amount_minor = 5000 ORDER BY order_id"
+    tamper(
+        almoner.settings.sandbox_url,
+        "UPDATE sandbox_charge SET charged_at = charged_at - interval '11 minutes' "
+        f"WHERE order_id = ({orders} LIMIT 1)",
+    )
+    await rebuild(almoner)
+
+    kept = await all_kept(almoner.database)
+    pairs = look_alikes(kept)
+
+    far = min(charge.order_id for charge in kept if charge.money.amount_minor == 5000)
+    alike = {c.order_id for c in kept if c.money.amount_minor == 5000} - {far}
+    assert [{first.order_id, second.order_id} for first, second in pairs] == [alike]
 
 
 async def test_charges_of_others_are_left_alone(almoner: Installation, donor: Donor) -> None:

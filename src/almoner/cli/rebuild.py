@@ -105,6 +105,7 @@ async def _rebuild(settings: Settings, assigned: dict[str, int]) -> dict[str, An
     from msgspec import structs
 
     from almoner.bootstrap import Work
+    from almoner.operations.recovery.alike import look_alikes
     from almoner.operations.recovery.queries import all_kept
 
     work = Work(settings)
@@ -130,6 +131,9 @@ async def _rebuild(settings: Settings, assigned: dict[str, int]) -> dict[str, An
         "complete": not undecided and not result.differences,
         **structs.asdict(result),
         "charges": charges,
+        "look_alikes": [
+            [first.order_id, second.order_id] for first, second in look_alikes(charges)
+        ],
         "journals_aside": aside,
     }
 
@@ -183,6 +187,14 @@ def _tell(result: dict[str, Any], data_dir: Path | None, *, as_json: bool) -> No
         console.print(
             "Assign these to a charity (--assign ORDER=CHARITY), or give them back at the gateway "
             "and run this again."
+        )
+    for first, second in result["look_alikes"]:
+        console.print(f"[bold]ALIKE[/bold]  {first}  {second}")
+    if result["look_alikes"]:
+        console.print(
+            "Each of these pairs was given to one charity, with one amount, within ten minutes. "
+            "The donors are lost: if the gateway shows one card for both, it may be a gift made "
+            "twice by mistake, for people to decide about."
         )
     verdict = "Every captured charge has its donation." if result["complete"] else "Not complete."
     console.print(f"[bold]{verdict}[/bold]")
