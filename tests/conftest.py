@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -34,10 +34,9 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     that start `almoner serve`.
     """
     data_dir = str(tmp_path_factory.mktemp("servers"))
-    with (
-        patch.object(postgres, "server_options", _without_waiting),
-        servers(Settings(servers=Servers(data_dir=data_dir))) as settings,
-    ):
+    with ExitStack() as stack:
+        with patch.object(postgres, "server_options", _without_waiting):
+            settings = stack.enter_context(servers(Settings(servers=Servers(data_dir=data_dir))))
         yield settings
 
 

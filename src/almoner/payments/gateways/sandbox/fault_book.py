@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from almoner.payments.gateways.sandbox.faults import Fault, FaultKind, Operation, strikes
@@ -20,10 +20,16 @@ FRESH_S: Final = 0.2
 
 
 class FaultBook:
-    """Picks the fault that a request meets, if any."""
+    """Picks the fault that a request meets, if any. `prepare` makes its table the first time."""
 
-    def __init__(self, database: Database, by_chance: Sequence[Fault]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        by_chance: Sequence[Fault],
+        prepare: Callable[[], Awaitable[None]],
+    ) -> None:
         self._database = database
+        self._prepare = prepare
         self._by_chance = list(by_chance)
         self._drawn = [0] * len(by_chance)
         self._set: list[Fault] = []
@@ -66,6 +72,7 @@ class FaultBook:
 
     async def _read(self) -> None:
         with contextlib.suppress(Unavailable):
+            await self._prepare()
             self._set = await all_faults(self._database, over=False)
         self._read_s = monotonic_s()
 

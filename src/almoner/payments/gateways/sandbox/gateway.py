@@ -55,7 +55,7 @@ class SandboxGateway:
         self.record = Record(
             database_url, made_from=rules.made_from, tells_captures=rules.tells_captures
         )
-        self.faults = FaultBook(self.record.database, rules.by_chance)
+        self.faults = FaultBook(self.record.database, rules.by_chance, self.record.prepare)
         self._server = Server(self.record, self.faults, latency_ms=rules.latency_ms)
         self._webhook_secret = rules.webhook_secret
 
