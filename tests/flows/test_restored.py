@@ -146,7 +146,7 @@ def test_what_is_there_is_never_overwritten(installed: tuple[Path, Path]) -> Non
     data_dir, saved = installed
 
     code, _, said = run(data_dir, "restore", str(saved))
-    assert (code, "not empty" in said) == (2, True)
+    assert (code, "not empty" in said) == (2, True), said
     code, told, said = run(data_dir, "restore", str(saved), "--replace")
 
     assert code == 0, said
@@ -193,7 +193,7 @@ def test_another_key_is_refused(installed: tuple[Path, Path], tmp_path: Path) ->
         secret_key="the key of another installation than this one",
     )
 
-    assert (code, "not the secret key" in said) == (2, True)
+    assert (code, "not the secret key" in said) == (2, True), said
 
 
 def test_nothing_is_restored_under_a_running_almoner(
@@ -202,7 +202,7 @@ def test_nothing_is_restored_under_a_running_almoner(
     """It would go on writing into what is moved aside."""
     with serving(tmp_path / "data") as almoner:
         code, _, said = run(tmp_path / "data", "restore", str(installed[1]), "--replace")
-        assert (code, "in use" in said) == (2, True)
+        assert (code, "in use" in said) == (2, True), said
         assert almoner.runs("check")[0] == 0
 
 

@@ -172,8 +172,9 @@ async def test_an_alarm_is_told_once_and_its_end_too(almoner: Installation, dono
 
     assert on == 1
     assert ALARM.labels("events_waiting")._value.get() == 0
-    told = [(line["event"], line["name"]) for line in said if "name" in line]
-    assert told == [("alarm", "events_waiting"), ("alarm_over", "events_waiting")]
+    # On a server that has been up for long, another alarm rightly says that nobody monitors.
+    told = [line["event"] for line in said if line.get("name") == "events_waiting"]
+    assert told == ["alarm", "alarm_over"]
 
 
 async def test_a_database_that_is_away_is_an_alarm(wire: Wire, installation: Installations) -> None:
