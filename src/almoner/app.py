@@ -65,6 +65,7 @@ def _create(parts: Base, handlers: Sequence[ControllerRouterHandler]) -> Litesta
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
             await parts.open()
+            await parts.start(probes.SchemaWatch(parts.probes))
             yield
         finally:
             await parts.close()

@@ -164,6 +164,24 @@ async def test_kept_gifts_survive_a_kill_and_are_charged_once_by_the_next_proces
     assert (code, found["attempts_open"]) == (0, 0)
 
 
+async def test_a_process_that_was_never_asked_before_is_ready_while_it_keeps_gifts(
+    site: Site,
+) -> None:
+    """A load balancer that asks for the first time in an outage hears what donors are told."""
+    web = site.web()
+    await web.until("/healthz", 200)
+    assert (await web.gives()).status_code == 201
+    site.wire.cut()
+
+    told = await web.gives()
+    ready = await web.client.get("/readyz")
+    site.wire.mend()
+    await web.until_success(told)
+
+    assert told.status_code == 202
+    assert (ready.status_code, ready.json()["database"]) == (200, "away")
+
+
 async def test_a_kill_in_the_middle_of_draining_charges_nothing_twice(site: Site) -> None:
     """The database is back, the drain is at work, and its process dies. What it had stamped the
     resolver finds; what it had not is drained by the next."""

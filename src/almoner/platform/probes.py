@@ -9,18 +9,22 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
+import structlog
 from litestar import Response, Router, get
 from msgspec import Struct
 
 from almoner.platform.cache import CACHE_AWAY, Cache
 from almoner.platform.db import Database, DatabaseAway
-from almoner.platform.errors import Problem
+from almoner.platform.errors import Problem, Unavailable
 from almoner.platform.http import AnyRequest, ClientAddress
 from almoner.platform.journal.journal import Journal
 from almoner.platform.metrics import exposition
 from almoner.platform.schema import revision_of
 
+log = structlog.get_logger(__name__)
+
 METRICS_WAIT_S: Final = 2
+LOOK_PAUSE_S: Final = 1.0
 ANSWER_S_MAX: Final = 2.0
 """How long readiness waits for the database before it counts as away."""
 
@@ -39,7 +43,51 @@ class Probes(Struct):
     before_metrics: Callable[[], Awaitable[None]]
     journal: Journal | None = None
     schema_seen: bool = False
-    """Whether the database was there once, with the right schema."""
+    """Whether the database was there once, with the right schema; see `SchemaWatch`."""
+
+    async def look_at_schema(self) -> str | None:
+        """The database's revision. Raises DatabaseAway, also when it does not answer in time."""
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                found = await revision_of(self.database)
+        except TimeoutError:
+            raise DatabaseAway from None
+        if found == self.schema_revision:
+            self.schema_seen = True
+        return found
+
+
+class SchemaWatch:
+    """Looks from the start on, once a second, until the right schema was seen.
+
+    Otherwise a process that nobody asked before the database went away would call itself unready
+    while it keeps gifts.
+    """
+
+    def __init__(self, probes: Probes) -> None:
+        self._probes = probes
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin; the start does not wait for it."""
+        self._task = asyncio.create_task(self._run(), name="schema watch")
+
+    async def close(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while not self._probes.schema_seen:
+            try:
+                await self._probes.look_at_schema()
+            except Unavailable:
+                log.debug("schema_not_seen")
+            except Exception:
+                log.exception("schema_look_failed")
+            if not self._probes.schema_seen:
+                await asyncio.sleep(LOOK_PAUSE_S)
 
 
 class Alive(Struct, frozen=True):
@@ -90,15 +138,13 @@ def routes(probes: Probes) -> Router:
         """
         journal = "none" if probes.journal is None else await probes.journal.state()
         try:
-            async with asyncio.timeout(ANSWER_S_MAX):
-                found = await revision_of(probes.database)
-        except (DatabaseAway, TimeoutError):
+            found = await probes.look_at_schema()
+        except DatabaseAway:
             if not probes.schema_seen or journal != "writable":
                 raise DatabaseAway from None
             return Readiness("ready", "away", await _cache_state(probes.cache), journal)
         if found != probes.schema_revision:
             raise SchemaTooOld(found, probes.schema_revision)
-        probes.schema_seen = True
         return Readiness("ready", "ok", await _cache_state(probes.cache), journal)
 
     @get("/metrics", summary="Metrics", media_type="text/plain")
