@@ -307,6 +307,24 @@ async def test_a_full_journal_refuses_and_takes_again_when_there_is_room(tmp_pat
     await journal.close()
 
 
+async def test_those_whom_a_full_journal_refuses_are_not_called_back_together(
+    tmp_path: Path,
+) -> None:
+    """Each hears another time; never less than some seconds."""
+    journal = journal_in(tmp_path, bytes_max=100)
+    await journal.open()
+
+    waits = []
+    for _ in range(40):
+        with pytest.raises(JournalFull) as refused:
+            await journal.append(b"x" * 600)
+        waits.append(int(refused.value.headers["Retry-After"]))
+
+    assert len(set(waits)) > 1
+    assert 8 <= min(waits) <= max(waits) <= 16
+    await journal.close()
+
+
 SMALL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path

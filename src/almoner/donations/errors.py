@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from almoner.platform.clock import jitter
 from almoner.platform.errors import Problem, Unavailable
+
+BREAK_S: Final = (120, 180)
+"""The least and the most that a script is sent away for while a charity takes a break."""
 
 
 class KeyReused(Problem):
@@ -73,7 +77,7 @@ class TakingABreak(Problem):
             "This page takes a short break",
             "Too many cards were declined here within a short time. Nothing was charged by this "
             "request. Please give through the charity's page, or try again in some minutes.",
-            headers={"Retry-After": "120"},
+            headers={"Retry-After": str(jitter().randint(*BREAK_S))},
         )
 
 
