@@ -325,6 +325,21 @@ async def test_those_whom_a_full_journal_refuses_are_not_called_back_together(
     await journal.close()
 
 
+async def test_the_smallest_journal_is_writable_until_a_gift_does_not_fit(tmp_path: Path) -> None:
+    """What it says of itself is what a gift meets."""
+    journal = journal_in(tmp_path, bytes_max=65_536)
+    await journal.open()
+    taken = 0
+
+    while await journal.state() == "writable":
+        await journal.append(b"x" * 2_000)
+        taken += 1
+
+    assert taken > 25
+    assert await journal.state() == "full"
+    await journal.close()
+
+
 SMALL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path

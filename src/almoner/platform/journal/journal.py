@@ -16,7 +16,6 @@ from almoner.platform.journal.copies import Copies
 from almoner.platform.journal.errors import CopyNotTaken, JournalBroken, JournalFull, JournalRefuses
 from almoner.platform.journal.files import SegmentFile, SegmentFiles
 from almoner.platform.journal.frames import (
-    BODY_BYTES_MAX,
     Chain,
     Sealed,
     Tail,
@@ -31,6 +30,8 @@ from almoner.platform.metrics import JOURNAL_BROKEN, JOURNAL_SYNC_SECONDS
 log = structlog.get_logger(__name__)
 
 GROUP_MAX: Final = 256
+ROOM_BYTES: Final = 4 * 1024
+"""Room that an ordinary gift fits into. With less than this the journal counts as full."""
 FULL_FOR_S: Final = 10.0
 """How long a disk without room counts as full where nobody tries it."""
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -108,7 +109,7 @@ class Journal:
             return "broken"
         try:
             await self._segment()
-            await self._check_room(BODY_BYTES_MAX)
+            await self._check_room(ROOM_BYTES)
         except JournalRefuses:
             return "full"
         return "writable" if monotonic_s() >= self._full_until_s else "full"
