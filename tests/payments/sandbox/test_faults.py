@@ -159,6 +159,21 @@ async def test_a_gateway_that_wants_us_to_wait_is_asked_again(
     assert [fault.happened for fault in await faults_of(almoner)] == [2]
 
 
+async def test_a_gateway_that_never_has_time_charges_nothing(installation: Installations) -> None:
+    """The nonce is told 429 each time: in doubt, and not charged once it was missed twice, late."""
+    almoner = await installation(gateway_deadline_ms=1_500)
+    donor = Donor(almoner)
+
+    answer = await donor.gives(payment_method_nonce="fake-too-fast-nonce")
+    waiting = await seen(donor, answer)
+    await almoner.resolve_now(age_s=130)
+    await almoner.resolve_now(age_s=800)
+
+    assert (answer.status_code, waiting) == (202, ("processing", None))
+    assert await seen(donor, answer) == ("failure", "not_charged")
+    assert await captured(almoner) == []
+
+
 async def test_a_sale_that_is_in_flight_is_taken_once(almoner: Installation, donor: Donor) -> None:
     """The first request is being carried out there: asking again finds it done."""
     await go_wrong(almoner, "in_flight", delay_ms=200)
