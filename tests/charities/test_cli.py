@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from almoner.cli.charities import app
 from charities.conftest import irs_row
+from support.installation import SECRET_KEY
 
 Almoner = Callable[..., Result]
 
@@ -23,6 +24,7 @@ def almoner_charities(
     monkeypatch.setenv("ALMONER_DATABASE_URL", database_url)
     monkeypatch.setenv("ALMONER_REDIS_URL", redis_url)
     monkeypatch.setenv("ALMONER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("ALMONER_SECRET_KEY", SECRET_KEY)
 
     def run(*arguments: object) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])

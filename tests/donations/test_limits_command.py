@@ -15,6 +15,7 @@ from almoner.cli.limits import app
 from almoner.donations.level_store import SharedLevels
 from almoner.donations.levels import Level, LevelRules
 from almoner.platform.cache import open_cache
+from support.installation import SECRET_KEY
 
 Limits = Callable[..., Result]
 
@@ -27,6 +28,7 @@ def limits(
     monkeypatch.setenv("ALMONER_DATABASE_URL", database_url)
     monkeypatch.setenv("ALMONER_REDIS_URL", redis_url)
     monkeypatch.setenv("ALMONER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("ALMONER_SECRET_KEY", SECRET_KEY)
     monkeypatch.setenv("ALMONER_LIMITS", "standard")
     asyncio.run(_outcomes(redis_url))
 

@@ -10,9 +10,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
-from almoner.cli.data_dir import settings_for
+from almoner.cli.data_dir import installation, settings_for
 from almoner.platform.db import Database
-from almoner.platform.embedded.servers import servers
 from almoner.platform.errors import Unavailable
 from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
@@ -33,7 +32,7 @@ def ask(data_dir: Path | None, work: Callable[[Settings], Awaitable[Result]]) ->
         return await work(settings)
 
     try:
-        with servers(settings_for(data_dir)) as settings:
+        with installation(settings_for(data_dir)) as settings:
             return asyncio.run(run(settings))
     except Unavailable as error:
         typer.echo(f"The database could not be asked: {error}", err=True)

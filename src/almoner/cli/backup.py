@@ -11,8 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from almoner.cli.data_dir import DataDirOption, settings_for
-from almoner.platform.embedded.servers import servers
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.errors import Unavailable
 from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
@@ -69,7 +68,7 @@ def backup(
     if target.is_dir():
         target /= f"almoner-{stamp()}"
     try:
-        with servers(settings_for(data_dir)) as settings:
+        with installation(settings_for(data_dir), any_schema=True) as settings:
             where, manifest = asyncio.run(
                 _back_up(settings, target, with_secret_key=with_secret_key, quiet=as_json)
             )

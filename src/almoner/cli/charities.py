@@ -32,7 +32,7 @@ from almoner.charities.schemas import Filters
 from almoner.charities.search import search_charities
 from almoner.charities.seed_demo import seed_demo
 from almoner.charities.shared_copies import catalogue_changed
-from almoner.cli.data_dir import DataDirOption, settings_for
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.cache import open_cache
 from almoner.platform.db import Database, DatabaseAway
 from almoner.platform.settings import Settings
@@ -135,7 +135,10 @@ def list_some(
     data_dir: DataDirOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List or search charities, as donors find them."""
+    """List or search charities, as donors find them.
+
+    Exit codes: 0 shown, 1 the database could not be used, 3 there is no installation.
+    """
 
     async def run(settings: Settings) -> list[dict[str, Any]]:
         async with _database(settings) as database:
@@ -143,7 +146,7 @@ def list_some(
             rows, _ = await verb(database, Filters(q=q), None, limit)
             return rows
 
-    with _settings(data_dir) as settings:
+    with installation(settings_for(data_dir)) as settings:
         rows = _run(run(settings))
     keys = ("charity_id", "slug", "name", "category", "country")
     if as_json:

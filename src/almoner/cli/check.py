@@ -9,8 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from almoner.cli.data_dir import DataDirOption, settings_for
-from almoner.platform.embedded.servers import servers
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.errors import Unavailable
 from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
@@ -35,7 +34,7 @@ def check(
     """
     configure_logging("error", "auto")  # what is wrong is said below, in one sentence
     try:
-        with servers(settings_for(data_dir)) as settings:
+        with installation(settings_for(data_dir)) as settings:
             result = asyncio.run(_check(settings, deep=deep, quiet=as_json))
     except Unavailable as error:
         typer.echo(f"The checks could not be made: {error}", err=True)

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from almoner.cli.data_dir import DataDirOption, settings_for
-from almoner.platform.embedded.servers import servers
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
 
@@ -52,7 +51,7 @@ def status(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
             await base.close()
 
     configure_logging("error", "auto")
-    with servers(_with_folder(settings_for(data_dir))) as settings:
+    with installation(_with_folder(settings_for(data_dir))) as settings:
         try:
             found = asyncio.run(look(settings))
         except OSError as error:
@@ -99,7 +98,7 @@ def recover(
 
 def _run(data_dir: Path | None, *, as_json: bool, copies: bool, put_aside: bool) -> dict[str, Any]:
     configure_logging("error", "auto")
-    with servers(_with_folder(settings_for(data_dir))) as settings:
+    with installation(_with_folder(settings_for(data_dir))) as settings:
         return asyncio.run(_drained(settings, quiet=as_json, copies=copies, put_aside=put_aside))
 
 

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from almoner.cli.data_dir import DataDirOption, settings_for
-from almoner.platform.embedded.servers import servers
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
 
@@ -37,7 +36,7 @@ def show(
     import msgspec
 
     configure_logging("error", "auto")
-    with servers(settings_for(data_dir)) as settings:
+    with installation(settings_for(data_dir)) as settings:
         found = _or_exit(_show(settings, charity))
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)))
@@ -69,7 +68,7 @@ def reset(
     import msgspec
 
     configure_logging("error", "auto")
-    with servers(settings_for(data_dir)) as settings:
+    with installation(settings_for(data_dir)) as settings:
         known = _or_exit(_reset(settings, charity))
     if as_json:
         typer.echo(msgspec.json.encode({"charity_id": charity, "known": known}))

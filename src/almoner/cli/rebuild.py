@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from almoner.cli.aside import journals_aside, tell_aside
-from almoner.cli.data_dir import DataDirOption, settings_for
-from almoner.platform.embedded.servers import servers
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.errors import Unavailable
 from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
@@ -56,7 +54,7 @@ def rebuild_from_gateway(
     configure_logging("error", "auto")
     assigned = _assigned(assign or [])
     try:
-        with servers(settings_for(data_dir)) as settings:
+        with installation(settings_for(data_dir)) as settings:
             result = asyncio.run(_rebuild(settings, assigned))
     except _Refused as error:
         raise _refused(error.reasons) from None

@@ -11,9 +11,8 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
-from almoner.cli.data_dir import DataDirOption, settings_for
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.clock import rfc3339
-from almoner.platform.embedded.servers import servers
 from almoner.platform.errors import Unavailable
 from almoner.platform.logging import configure_logging
 
@@ -163,7 +162,7 @@ def _with(data_dir: Path | None, ask: Callable[[Reviews], Awaitable[T]]) -> T:
 
     configure_logging("error", "auto")
     try:
-        with servers(settings_for(data_dir)) as settings:
+        with installation(settings_for(data_dir)) as settings:
             from almoner.bootstrap import Reviews
 
             return asyncio.run(_asked(Reviews(settings), ask))

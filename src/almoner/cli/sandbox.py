@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from almoner.cli.data_dir import DataDirOption, settings_for
-from almoner.platform.embedded.servers import servers
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.errors import Unavailable
 from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings, SettingsError
@@ -243,7 +242,7 @@ def _ask(data_dir: Path | None, work: Callable[[SandboxTools, Settings], Awaitab
             await tools.close()
 
     try:
-        with servers(settings_for(data_dir)) as settings:
+        with installation(settings_for(data_dir)) as settings:
             return asyncio.run(run(settings))
     except SettingsError as error:
         raise _wrong(str(error)) from None

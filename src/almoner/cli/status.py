@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from almoner.cli.aside import alarm_of, journals_aside, tell_aside
-from almoner.cli.data_dir import DataDirOption, settings_for
-from almoner.platform.embedded.servers import servers
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.errors import Unavailable
 from almoner.platform.logging import configure_logging
 from almoner.platform.settings import Settings
@@ -37,7 +35,7 @@ def status(
     """
     configure_logging("error", "auto")
     try:
-        with servers(settings_for(data_dir)) as settings:
+        with installation(settings_for(data_dir)) as settings:
             found = asyncio.run(_status(settings))
     except Unavailable as error:
         typer.echo(f"Nothing can be said: {error}", err=True)
@@ -60,18 +58,11 @@ async def _status(settings: Settings) -> dict[str, Any]:
     from almoner.operations.monitor.alarms import is_late, raised
     from almoner.operations.monitor.gauges import queues
     from almoner.operations.monitor.read import read
-    from almoner.platform.schema import REVISION, revision_of
 
     database, _ = make_watch(settings, loud=False)
     limits = limits_of(settings)
     await database.open()
     try:
-        revision = await revision_of(database)
-        if revision != REVISION:
-            raise Unavailable(
-                f"The schema is at {revision or 'nothing'}, this program needs {REVISION}: run "
-                "`almoner migrate`."
-            )
         now = await read(database, gifts_minutes=limits.quiet_minutes or 60)
         journal = await _journal(settings, database)
         aside = await journals_aside(settings, database)

@@ -10,8 +10,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
-from almoner.cli.data_dir import DataDirOption, settings_for
-from almoner.platform.embedded.servers import servers
+from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.errors import Unavailable
 from almoner.platform.logging import configure_logging
 
@@ -82,7 +81,7 @@ def retry(
 def _with(data_dir: Path | None, ask: Callable[[Database], Awaitable[T]]) -> T:
     configure_logging("error", "auto")
     try:
-        with servers(settings_for(data_dir)) as settings:
+        with installation(settings_for(data_dir)) as settings:
             return asyncio.run(_asked(settings.servers.database_url, ask))
     except Unavailable as error:
         typer.echo(f"The database could not be asked: {error}", err=True)
