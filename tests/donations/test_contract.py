@@ -172,3 +172,22 @@ async def test_head_is_get_without_a_body(almoner: Installation, path: str) -> N
 
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == got.headers["content-length"]
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ("/challenge?charity_id=zz", "Write a whole number."),
+        ("/challenge?charity_id=0", "Write a whole number of at least 1."),
+    ],
+)
+async def test_a_question_that_is_no_number_is_told_in_words(
+    almoner: Installation, question: str, message: str
+) -> None:
+    """Not in those of the program."""
+    answer = await almoner.client.get(question)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "charity_id", "code": "invalid", "message": message}
+    ]

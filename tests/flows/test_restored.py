@@ -152,7 +152,28 @@ def test_what_is_there_is_never_overwritten(installed: tuple[Path, Path]) -> Non
     assert code == 0, said
     (aside,) = told["moved_aside"]
     assert aside.startswith("almoner_before_")
-    assert run(data_dir, "backup", str(saved))[0] == 0  # a folder gets one of its own inside
+
+
+def test_backups_never_lie_inside_one_another(installed: tuple[Path, Path]) -> None:
+    """A backup stays as it is; a folder of backups gets one under a name of its own."""
+    data_dir, saved = installed
+    files = sorted(saved.rglob("*"))
+
+    twice, _, said = run(data_dir, "backup", str(saved))
+    beside, told, _ = run(data_dir, "backup", str(saved.parent))
+
+    assert (twice, "is a backup already" in said) == (2, True)
+    assert sorted(saved.rglob("*")) == files
+    assert (beside, Path(told["backup"]).parent) == (0, saved.parent)
+
+
+def test_a_backup_that_cannot_be_put_there_is_said_in_a_sentence(
+    installed: tuple[Path, Path],
+) -> None:
+    """Which place it is, and why."""
+    code, _, said = run(installed[0], "backup", "/proc/copy")
+
+    assert (code, said) == (2, "/proc/copy cannot be made: No such file or directory.\n")
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "lose", "add", "manifest"])

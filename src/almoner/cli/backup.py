@@ -65,9 +65,8 @@ def backup(
 
     configure_logging("error", "auto")
     target = target.expanduser().absolute()
-    if target.is_dir():
-        target /= f"almoner-{stamp()}"
     try:
+        target = _place(target, stamp())
         with installation(settings_for(data_dir), any_schema=True) as settings:
             where, manifest = asyncio.run(
                 _back_up(settings, target, with_secret_key=with_secret_key, quiet=as_json)
@@ -75,13 +74,31 @@ def backup(
             findings = _prove(settings, where, quiet=as_json) if verify_by_restore else None
     except CannotLikeThis as error:
         raise _ended(error, WRONG) from None
-    except (BackupError, OSError) as error:
+    except BackupError as error:
         raise _ended(error, FAILED) from None
+    except OSError as error:
+        raise _ended(f"{error.filename or target}: {error.strerror}.", FAILED) from None
     except Unavailable as error:
         raise _ended(error, COULD_NOT_READ) from None
     _tell(where, manifest, findings, as_json=as_json)
     if findings and not all(finding.holds for finding in findings):
         raise typer.Exit(FAILED)
+
+
+def _place(target: Path, name: str) -> Path:
+    """Where the backup goes: into a folder that is there, under a name of its own.
+
+    Raises NotEmpty when that folder is a backup itself: one inside another is found by nobody.
+    """
+    from almoner.operations.backup.errors import NotEmpty
+    from almoner.operations.backup.manifest import is_backup
+
+    if is_backup(target):
+        raise NotEmpty(
+            f"{target} is a backup already. Backups are never overwritten: name another, or the "
+            "folder around it to have each under a name of its own."
+        )
+    return target / name if target.is_dir() else target
 
 
 async def _back_up(
@@ -229,6 +246,6 @@ def _tell(where: Path, manifest: Manifest, findings: list[Any] | None, *, as_jso
         )
 
 
-def _ended(error: Exception, code: int) -> typer.Exit:
+def _ended(error: Exception | str, code: int) -> typer.Exit:
     Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
     return typer.Exit(code)

@@ -166,8 +166,9 @@ def fault(
 ) -> None:
     """Tell the sandbox what to do wrong, in every process within a fifth of a second.
 
-    Without --times and --probability it happens every time until it is cleared. docs/reference/
-    sandbox.md says what each kind does and which nonce brings it about for a single gift.
+    Without --times and --probability it happens every time until it is cleared. Exit code 1 when a
+    fault that is named with --clear is not set. docs/reference/sandbox.md says what each kind does
+    and which nonce brings it about for a single gift.
     """
     if kind is None and not clear:
         raise _wrong("Name a fault, or take all back with --clear.")
@@ -188,10 +189,14 @@ def fault(
     done = _ask(data_dir, change)
     if as_json:
         _print_json(done)
-    elif clear:
+    elif not clear:
+        typer.echo(f"{done['kind']} is set for {done['operation']}")
+    elif done["cleared"]:
         typer.echo(f"{done['cleared']} taken back")
     else:
-        typer.echo(f"{done['kind']} is set for {done['operation']}")
+        typer.echo(f"Nothing was taken back: {f'{kind} is not' if kind else 'no fault is'} set.")
+    if clear and kind is not None and not done["cleared"]:
+        raise typer.Exit(FAILED)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
@@ -24,6 +25,9 @@ PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
 AnyRequest = Request[Any, Any, Any]
 ClientAddress = Callable[[Scope], str]
+_EXPECTED_NUMBER: Final = re.compile(
+    r"Expected `int(?: \| null)?`(?: (?P<sign>>=|<=) (?P<bound>-?\d+))?"
+)
 log = structlog.get_logger(__name__)
 
 
@@ -48,11 +52,22 @@ def _handle_problem(_: AnyRequest, problem: Problem) -> Response[bytes]:
 def _handle_validation(_: AnyRequest, error: ValidationException) -> Response[bytes]:
     extra = error.extra if isinstance(error.extra, list) else []
     errors = [
-        FieldError(str(e.get("key", "request")), "invalid", str(e.get("message", error.detail)))
+        FieldError(
+            str(e.get("key", "request")), "invalid", _sentence(str(e.get("message", error.detail)))
+        )
         for e in extra
         if isinstance(e, dict)
     ]
     return problem_response(Invalid(errors or [FieldError("request", "invalid", error.detail)]))
+
+
+def _sentence(message: str) -> str:
+    """What to do, where the decoder says what it expected in Python's words."""
+    found = _EXPECTED_NUMBER.match(message)
+    if found is None:
+        return message
+    bound = {">=": " of at least ", "<=": " of at most "}.get(found["sign"] or "", "")
+    return f"Write a whole number{bound}{found['bound'] or ''}."
 
 
 def _handle_http(request: AnyRequest, error: HTTPException) -> Response[bytes]:

@@ -148,6 +148,15 @@ def test_faults_are_taken_back(record_url: str) -> None:
     assert "No fault is set" in said("faults")
 
 
+def test_a_fault_that_is_not_set_cannot_be_taken_back(record_url: str) -> None:
+    """Whoever misremembers its name hears of it; taking back all is always done."""
+    named = CliRunner().invoke(app, ["sandbox", "fault", "slow", "--clear"])
+    everything = said("fault", "--clear")
+
+    assert (named.exit_code, "slow is not set" in named.output) == (1, True)
+    assert "no fault is set" in everything
+
+
 def test_faults_by_chance_are_listed(record_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With id 0, as they are in no table."""
     monkeypatch.setenv("ALMONER_SANDBOX_FAULTS", "lost_reset:0.02;seed=7")

@@ -54,6 +54,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
     files: list[BackedUpFile]
 
 
+def is_backup(folder: Path) -> bool:
+    """Whether a folder looks like a backup, whole or not."""
+    return (folder / NAME).is_file()
+
+
 def secret_key_check(secret_key: str) -> str:
     """A fingerprint by which a key is recognised; the key does not follow from it."""
     return hmac.digest(secret_key.encode(), b"almoner/backup", "sha256").hex()[:32]

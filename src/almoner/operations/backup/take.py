@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from almoner.operations.backup import manifest as manifests
 from almoner.operations.backup import queries
-from almoner.operations.backup.errors import BackupError, NotEmpty
+from almoner.operations.backup.errors import BackupError, CannotLikeThis, NotEmpty
 from almoner.operations.backup.manifest import Manifest
 from almoner.operations.backup.programs import run
 from almoner.platform.clock import now_ms, rfc3339
@@ -42,7 +42,7 @@ async def take(wanted: Wanted, target: Path, say: Say) -> Manifest:
     Everything is made beside it and renamed at the end, so that one cut short is never taken for
     whole. The order matters: what leaves the journal meanwhile is in the database, which comes
     after it; what is charged meanwhile has its stamp in the database, which comes before the
-    gateway's record. Raises NotEmpty, BackupError, DatabaseAway.
+    gateway's record. Raises NotEmpty, CannotLikeThis, BackupError, DatabaseAway, OSError.
     """
     draft = _begin(target)
     say("copying the journal")
@@ -57,13 +57,19 @@ async def take(wanted: Wanted, target: Path, say: Say) -> Manifest:
 
 
 def _begin(target: Path) -> Path:
-    """The folder to make the backup in; what an earlier try left of it is removed."""
+    """The folder to make the backup in; what an earlier try left of it is removed.
+
+    Raises NotEmpty; CannotLikeThis where no folder can be made.
+    """
     if target.exists():
         raise NotEmpty(f"{target} is there already. Backups are never overwritten.")
     draft = target.with_name(f"{target.name}.incomplete")
-    if draft.exists():
-        shutil.rmtree(draft)
-    draft.mkdir(mode=0o700, parents=True)
+    try:
+        if draft.exists():
+            shutil.rmtree(draft)
+        draft.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        raise CannotLikeThis(f"{target} cannot be made: {error.strerror}.") from None
     return draft
 
 
