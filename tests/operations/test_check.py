@@ -126,6 +126,37 @@ async def test_a_broken_invariant_is_named(almoner: Installation, donor: Donor, 
         assert name in [found.name async for found in check(hour_ago) if not found.holds]
 
 
+async def test_a_released_charge_is_compared_with_old_gifts_too(
+    almoner: Installation, donor: Donor
+) -> None:
+    """The frequent look sees that people released a charge by the transaction of an older gift."""
+    await donor.gives()
+    await donor.gives()
+    url = almoner.settings.servers.database_url
+    old = "(SELECT min(attempt_id::text) FROM payment_attempt)::uuid"
+    donation = f"(SELECT payable_id FROM payment_attempt WHERE attempt_id = {old})"
+    tamper(
+        url,
+        f"UPDATE idempotency_record SET created_at = '2020-01-01' WHERE donation_id = {donation}",
+        f"UPDATE donation SET created_at = '2020-01-01' WHERE donation_id = {donation}",
+        f"DELETE FROM gateway_operation WHERE attempt_id = {old}",
+        "UPDATE gateway_operation SET kind = 'review'",
+    )
+    hour_ago = now_ms() - 3_600_000
+
+    async def broken() -> bool:
+        view = View(almoner.database, since_ms=hour_ago, nightly=False)
+        found = {finding.name: finding.holds async for finding in check(view)}
+        return not found["transaction_used_once"]
+
+    before = await broken()
+    tamper(url, "UPDATE payment_attempt SET gateway_transaction_id = 'sb00000001'")
+    after = await broken()
+
+    almoner.expected_broken = await almoner.broken()
+    assert (before, after) == (False, True)
+
+
 async def test_a_look_at_what_changed_leaves_old_gifts_alone(
     almoner: Installation, donor: Donor
 ) -> None:

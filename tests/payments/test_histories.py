@@ -180,8 +180,9 @@ class Histories(RuleBasedStateMachine):
         self.run(propose(database, attempt_id, decision, transaction, by="Ann", because="seen"))
         if changed:
             self.change("version = version + 1", "true")
+        work = self.almoner.work
         try:
-            self.run(approve(database, self.almoner.work.settling.follow, attempt_id, by="Bert"))
+            self.run(approve(database, work.looking, work.settling.follow, attempt_id, by="Bert"))
         except ReviewRefused:
             assert changed
         else:

@@ -10,9 +10,11 @@ from uuid import UUID, uuid4
 import msgspec
 import psycopg
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner
 
 from almoner.cli import app
+from almoner.money import Money
 from almoner.payments.gateway import Observation, Reversal, Seen
 from almoner.payments.reviews.answer import approve, withdraw_proposal
 from almoner.payments.reviews.cases import case_of, cases
@@ -54,7 +56,7 @@ async def test_two_people_release_a_charge_as_paid(almoner: Installation, donor:
 
     await propose(database, attempt_id, "charged", "sb00000001", by="Ann", because=WHY)
     assert await almoner.value(STATE) == "NEEDS_REVIEW"
-    released = await approve(database, follow, attempt_id, by="Bert")
+    released = await approve(database, almoner.work.looking, follow, attempt_id, by="Bert")
 
     assert released.state == "SUBMITTED"
     assert (await donor.sees(answer))["status"] == "success"
@@ -74,12 +76,134 @@ async def test_two_people_release_a_charge_as_not_charged(
     follow, database = almoner.work.settling.follow, almoner.database
 
     await propose(database, attempt_id, "not_charged", None, by="Ann", because=WHY)
-    released = await approve(database, follow, attempt_id, by="Bert")
+    released = await approve(database, almoner.work.looking, follow, attempt_id, by="Bert")
 
     assert released.state == "NOT_CHARGED"
     assert (await donor.sees(answer))["code"] == "not_charged"
     later = "SELECT extract(epoch FROM next_check_at - observed_at)::int FROM payment_attempt"
     assert await almoner.value(later) == 3_600
+
+
+TAKEN = Observation(Seen.SUBMITTED, "sb00000001", money=Money(5_000, "USD"))
+"""What the gateway truly says of the charge in review."""
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "what_to_do"),
+    [
+        (None, "finds no charge", "propose not-charged"),
+        (Observation(Seen.UNKNOWN, gateway_code="reset"), "could not be asked", "later"),
+        (structs.replace(TAKEN, gateway_transaction_id="NOPE99"), "NOPE99", "what the gateway"),
+        (structs.replace(TAKEN, gateway_transaction_id=None), "None", "what the gateway"),
+        (structs.replace(TAKEN, seen=Seen.DECLINED), "is DECLINED", "propose not-charged"),
+        (structs.replace(TAKEN, seen=Seen.VOIDED), "is VOIDED", "propose not-charged"),
+        (structs.replace(TAKEN, seen=Seen.AUTHORIZED), "only holds", "wait"),
+        (structs.replace(TAKEN, money=Money(5_001, "USD")), "50.01 USD", "support"),
+        (structs.replace(TAKEN, money=Money(5_000, "EUR")), "50.00 EUR", "support"),
+        (structs.replace(TAKEN, money=None), "no sum", "support"),
+    ],
+)
+async def test_what_the_gateway_does_not_confirm_is_not_approved_as_charged(
+    almoner: Installation,
+    donor: Donor,
+    monkeypatch: pytest.MonkeyPatch,
+    said: Observation | None,
+    why: str,
+    what_to_do: str,
+) -> None:
+    """Two people agree and the gateway does not, or cannot be asked: nothing is written, and a
+    sentence says why and what to do. When it confirms, the same approval goes through."""
+    attempt_id, answer = await in_review(almoner, donor)
+    follow, database = almoner.work.settling.follow, almoner.database
+    await propose(database, attempt_id, "charged", "sb00000001", by="Ann", because=WHY)
+
+    async def says(_: str) -> Observation | None:
+        return said
+
+    with monkeypatch.context() as patched:
+        patched.setattr(almoner.work.gateway, "look_up", says)
+        with pytest.raises(ReviewRefused) as refused:
+            await approve(database, almoner.work.looking, follow, attempt_id, by="Bert")
+
+    assert why in str(refused.value)
+    assert what_to_do in str(refused.value)
+    assert await almoner.value(STATE) == "NEEDS_REVIEW"
+    assert await almoner.value("SELECT count(*) FROM review_verdict") == 0
+    assert await almoner.value("SELECT count(*) FROM ledger_entry") == 0
+    assert (await donor.sees(answer))["status"] == "processing"
+    await approve(database, almoner.work.looking, follow, attempt_id, by="Bert")
+    assert await almoner.value(STATE) == "SUBMITTED"
+
+
+@pytest.mark.parametrize("transaction_id", ["sb00000002", "NOPE99"])
+async def test_a_transaction_that_is_not_of_this_charge_is_refused(
+    almoner: Installation, donor: Donor, transaction_id: str
+) -> None:
+    """It pays another gift, or the gateway has never heard of it; nobody is told "paid" by it."""
+    attempt_id, answer = await in_review(almoner, donor)
+    await donor.gives(amount="7.00")
+    follow, database = almoner.work.settling.follow, almoner.database
+    await propose(database, attempt_id, "charged", transaction_id, by="Ann", because=WHY)
+
+    with pytest.raises(ReviewRefused, match="under the transaction sb00000001"):
+        await approve(database, almoner.work.looking, follow, attempt_id, by="Bert")
+
+    assert (await donor.sees(answer))["status"] == "processing"
+
+
+async def test_a_transaction_pays_one_gift_whatever_the_gateway_says(
+    almoner: Installation, donor: Donor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway itself names one transaction for two charges: the second is refused, because the
+    books have the first, and the database is asked in the transaction that writes the verdict."""
+    attempt_id, _ = await in_review(almoner, donor)
+    await donor.gives(amount="7.00")
+    follow, database = almoner.work.settling.follow, almoner.database
+    await propose(database, attempt_id, "charged", "sb00000002", by="Ann", because=WHY)
+
+    async def says(_: str) -> Observation:
+        return structs.replace(TAKEN, gateway_transaction_id="sb00000002")
+
+    monkeypatch.setattr(almoner.work.gateway, "look_up", says)
+    with pytest.raises(ReviewRefused, match="belongs to the attempt"):
+        await approve(database, almoner.work.looking, follow, attempt_id, by="Bert")
+
+    assert await almoner.value("SELECT count(*) FROM review_verdict") == 0
+
+
+async def test_one_transaction_is_not_approved_for_two_charges_at_once(
+    almoner: Installation, donor: Donor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Approved for the one and not yet carried out, it is no longer free for the other."""
+    await donor.gives(payment_method_nonce=LOST)
+    await donor.gives(payment_method_nonce=LOST, amount="7.00")
+    tamper(
+        almoner.settings.servers.database_url, "UPDATE payment_attempt SET state = 'NEEDS_REVIEW'"
+    )
+    almoner.expected_broken = await almoner.broken()
+    database = almoner.database
+    money = {
+        row["attempt_id"].hex: Money(row["amount_minor"], row["currency"])
+        for row in await database.fetch_all("SELECT * FROM payment_attempt")
+    }
+
+    async def says(order_id: str) -> Observation:
+        return structs.replace(TAKEN, money=money[order_id])
+
+    async def dies(*_: object) -> Any:
+        raise ConnectionError("killed")
+
+    monkeypatch.setattr(almoner.work.gateway, "look_up", says)
+    for order_id in money:
+        await propose(database, UUID(order_id), "charged", "sb00000001", by="Ann", because=WHY)
+
+    done = await asyncio.gather(
+        *(approve(database, almoner.work.looking, dies, UUID(o), by="Bert") for o in money),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(each).__name__ for each in done) == ["ConnectionError", "ReviewRefused"]
+    assert await almoner.value("SELECT count(*) FROM review_verdict") == 1
 
 
 @pytest.mark.parametrize("same", ["Ann", "ann", " ANN ", "aNn"])
@@ -92,7 +216,7 @@ async def test_nobody_approves_their_own_proposal(
     proposal = await propose(database, attempt_id, "charged", "sb00000001", by="Ann", because=WHY)
 
     with pytest.raises(ReviewRefused, match="another person"):
-        await approve(database, follow, attempt_id, by=same)
+        await approve(database, almoner.work.looking, follow, attempt_id, by=same)
     with pytest.raises(psycopg.errors.RestrictViolation):
         async with database.connection() as connection:
             await connection.execute(
@@ -114,7 +238,9 @@ async def test_a_proposal_about_what_has_changed_is_refused(
     assert await almoner.value(STATE) == "SUBMITTED"
 
     with pytest.raises(ReviewRefused, match="changed"):
-        await approve(database, almoner.work.settling.follow, attempt_id, by="Bert")
+        await approve(
+            database, almoner.work.looking, almoner.work.settling.follow, attempt_id, by="Bert"
+        )
 
     assert (await donor.sees(answer))["status"] == "success"
 
@@ -126,7 +252,10 @@ async def test_of_two_who_approve_at_once_one_does(almoner: Installation, donor:
     await propose(database, attempt_id, "charged", "sb00000001", by="Ann", because=WHY)
 
     done = await asyncio.gather(
-        *(approve(database, follow, attempt_id, by=name) for name in ("Bert", "Cleo", "Dora")),
+        *(
+            approve(database, almoner.work.looking, follow, attempt_id, by=name)
+            for name in ("Bert", "Cleo", "Dora")
+        ),
         return_exceptions=True,
     )
 
@@ -148,10 +277,10 @@ async def test_an_approval_that_was_not_carried_out_is_carried_out_later(
         raise ConnectionError("killed")
 
     with pytest.raises(ConnectionError):
-        await approve(database, dies, attempt_id, by="Bert")
+        await approve(database, almoner.work.looking, dies, attempt_id, by="Bert")
     assert await almoner.value(STATE) == "NEEDS_REVIEW"
 
-    await approve(database, follow, attempt_id, by="Bert")
+    await approve(database, almoner.work.looking, follow, attempt_id, by="Bert")
 
     assert await almoner.value(STATE) == "SUBMITTED"
     assert await almoner.value("SELECT count(*) FROM review_verdict") == 1
@@ -261,7 +390,7 @@ async def test_a_second_capture_is_given_back_by_two_people(
 
     follow, database = almoner.work.settling.follow, almoner.database
     await propose(database, attempt_id, "refund", "sb00009999", by="Ann", because=WHY)
-    await approve(database, follow, attempt_id, by="Bert")
+    await approve(database, almoner.work.looking, follow, attempt_id, by="Bert")
     monkeypatch.setattr(almoner.work.gateway, "reverse", gives_back)
     await almoner.decide_late()
 
@@ -279,6 +408,7 @@ async def test_the_commands_release_a_charge(
     commands = sys.modules["almoner.cli.review"]  # the package's own name is the command group
     monkeypatch.setattr(commands, "configure_logging", lambda *_: None)
     monkeypatch.setenv("ALMONER_DATABASE_URL", almoner.settings.servers.database_url)
+    monkeypatch.setenv("ALMONER_SANDBOX_DATABASE_URL", almoner.settings.sandbox_url)
     monkeypatch.setenv("ALMONER_SECRET_KEY", SECRET_KEY)
     monkeypatch.setenv("ALMONER_REDIS_URL", almoner.settings.servers.redis_url)
     name = str(attempt_id)

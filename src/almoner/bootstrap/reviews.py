@@ -1,8 +1,9 @@
-"""What the commands of the review need: the database, and the writer of outcomes."""
+"""What the commands of the review need: the database, the writer of outcomes, the gateway."""
 
 from __future__ import annotations
 
 from almoner.bootstrap.base import Base
+from almoner.bootstrap.gateways import make_gateway, make_looking_up
 from almoner.bootstrap.writers import make_settlements
 from almoner.donations.settle import Settling
 from almoner.platform.db import Writer
@@ -16,9 +17,11 @@ class Reviews(Base):
         super().__init__(settings)
         self._writer = Writer(settings.servers.database_url)
         self._settlements = make_settlements(self, self._writer)
+        self._gateway = make_gateway(settings)
+        self.looking = make_looking_up(settings, self._gateway)
         self.follow = Settling(self.database, self._settlements).follow
 
     async def open(self) -> None:
         """See `Base.open`."""
         await super().open()
-        await self.start(self._writer, self._settlements)
+        await self.start(self._gateway, self._writer, self._settlements)

@@ -41,7 +41,7 @@ class Work(Base):
         self._settlements = make_settlements(self, self._writer)
         self.settling = Settling(self.database, self._settlements)
         follow = self.settling.follow
-        looking = make_looking_up(settings, self.gateway)
+        looking = self.looking = make_looking_up(settings, self.gateway)
         rules = settings.resolver
         self.resolver = Resolver(
             self.database,

@@ -123,14 +123,18 @@ def approve(
 ) -> None:  # fmt: skip
     """Approve what another person proposed, and carry it out.
 
-    A charge is settled at once, with ledger, event and the donor's answer. A refund is promised,
+    "Charged" is approved only if the gateway, which is asked now, says so too, and the transaction
+    pays nothing else. It is settled at once, with ledger, event and answer. A refund is promised,
     and the worker asks the gateway for it until it is done. Exit codes: 0 carried out, 1 it cannot
     be approved (a sentence says why), 3 the database could not be asked.
     """
     from almoner.payments.reviews.answer import approve as carry_out
 
     done = _with(
-        data_dir, lambda reviews: carry_out(reviews.database, reviews.follow, attempt, by=by)
+        data_dir,
+        lambda reviews: carry_out(
+            reviews.database, reviews.looking, reviews.follow, attempt, by=by
+        ),
     )
     if as_json:
         _print_json({"attempt_id": done.attempt_id, "state": done.state, "version": done.version})

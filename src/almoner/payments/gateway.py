@@ -91,7 +91,8 @@ class Seen(StrEnum):
 class Observation(Struct, frozen=True):
     """What is known of a charge after a call. `gateway_code` is the gateway's own word for it.
 
-    `our_fault` marks a request that the gateway refused as malformed or not allowed.
+    `our_fault` marks a request that the gateway refused as malformed or not allowed. `money` is
+    what the gateway charged or was to charge, where a look-up told it.
     """
 
     seen: Seen
@@ -99,6 +100,7 @@ class Observation(Struct, frozen=True):
     decline_code: str | None = None
     gateway_code: str | None = None
     our_fault: bool = False
+    money: Money | None = None
 
 
 class RecordedCharge(Struct, frozen=True):

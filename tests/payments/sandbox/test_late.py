@@ -52,7 +52,8 @@ async def test_a_decline_that_is_captured_after_all(sandbox: SandboxGateway) -> 
 
     assert told.seen is Seen.DECLINED
     assert before == (Seen.DECLINED, [(False, Seen.DECLINED)])
-    assert found == Observation(Seen.SUBMITTED, told.gateway_transaction_id, None, "1000")
+    transaction = told.gateway_transaction_id
+    assert found == Observation(Seen.SUBMITTED, transaction, None, "1000", money=sale.money)
     assert await captured(sandbox) == [(True, Seen.SUBMITTED)]
 
 

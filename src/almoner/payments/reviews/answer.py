@@ -9,32 +9,41 @@ from almoner.payments.due.schedule import next_look_ms
 from almoner.payments.gateway import request_key_of
 from almoner.payments.outcome import Outcome
 from almoner.payments.record import current
-from almoner.payments.resolve import Follow
+from almoner.payments.resolve import Follow, Looking
 from almoner.payments.returns.promise import promise
 from almoner.payments.reviews import queries
+from almoner.payments.reviews.evidence import require_captured, require_unused
 from almoner.payments.reviews.proposal import Proposal, ReviewRefused, name_of, same_person
 from almoner.platform.clock import now_ms
 from almoner.platform.db import Connection, Database
 from almoner.platform.ids import new_id
 
 
-async def approve(database: Database, follow: Follow, attempt_id: UUID, *, by: str) -> AttemptRow:
+async def approve(
+    database: Database, looking: Looking, follow: Follow, attempt_id: UUID, *, by: str
+) -> AttemptRow:
     """Approve what is proposed about an attempt and carry it out; gives the attempt as it then is.
 
-    A refund is promised, and the worker asks the gateway for it. What was approved before and not
+    "Charged" needs the gateway's word, by `looking`, and a transaction that pays nothing else. A
+    refund is promised, and the worker asks the gateway for it. What was approved before and not
     carried out, because a process ended in between, is carried out now. Raises ReviewRefused, or
     DatabaseAway.
     """
     given_by = name_of(by)
+    async with database.connection() as connection:
+        asked, attempt = await _newest(connection, attempt_id)
+    if asked.decision == "charged":
+        _check(asked, attempt, given_by)
+        await require_captured(looking, attempt, asked.gateway_transaction_id or "")
     async with database.transaction() as connection:
         proposal, attempt = await _newest(connection, attempt_id)
+        if proposal.proposal_id != asked.proposal_id:
+            raise ReviewRefused("Something else has just been proposed. Look at it again.")
         if proposal.decision == "refund" and proposal.verdict is not None:
             return attempt  # it was promised with its approval
-        if not proposal.fits(attempt):
-            raise ReviewRefused(
-                f"The attempt has changed since it was proposed: it is {attempt.state} now. "
-                "Look at it again."
-            )
+        _check(proposal, attempt, given_by)
+        if proposal.decision == "charged":
+            await require_unused(connection, attempt, proposal.gateway_transaction_id or "")
         if proposal.verdict is None:
             await _approve(connection, proposal, attempt, given_by)
     if proposal.decision == "refund":
@@ -71,12 +80,21 @@ async def _newest(connection: Connection, attempt_id: UUID) -> tuple[Proposal, A
     raise ReviewRefused("Nothing is proposed about this attempt.")
 
 
+def _check(proposal: Proposal, attempt: AttemptRow, given_by: str) -> None:
+    """Raise ReviewRefused for what cannot be approved, whatever the evidence."""
+    if not proposal.fits(attempt):
+        raise ReviewRefused(
+            f"The attempt has changed since it was proposed: it is {attempt.state} now. "
+            "Look at it again."
+        )
+    if proposal.verdict is None and same_person(given_by, proposal.proposed_by):
+        raise ReviewRefused("Nobody approves what they proposed. Ask another person.")
+
+
 async def _approve(
     connection: Connection, proposal: Proposal, attempt: AttemptRow, given_by: str
 ) -> None:
     """The verdict, and in the same commit what a refund needs."""
-    if same_person(given_by, proposal.proposed_by):
-        raise ReviewRefused("Nobody approves what they proposed. Ask another person.")
     if not await queries.insert_verdict(
         connection, proposal.proposal_id, "approved", given_by, now_ms()
     ):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from almoner.payments.attempt import AttemptState
+from almoner.payments.attempt import AttemptRow, AttemptState
 from almoner.payments.reviews.proposal import Proposal, Verdict
 from almoner.platform import arrays
 from almoner.platform.db import Connection
@@ -65,6 +65,47 @@ async def proposals_of(connection: Connection, attempt_ids: Sequence[UUID]) -> l
         (arrays.uuids(attempt_ids),),
     )
     return [_proposal(row) for row in await cursor.fetchall()]
+
+
+async def hold_transaction(connection: Connection, gateway: str, transaction_id: str) -> None:
+    """Let nobody else approve by the same transaction before this database transaction ends."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('review:' || %s || ':' || %s, 0))",
+        (gateway, transaction_id),
+    )
+
+
+async def used_elsewhere(
+    connection: Connection, attempt: AttemptRow, transaction_id: str
+) -> UUID | None:
+    """Another attempt that this transaction belongs to, or was just approved for.
+
+    It reads all attempts: people decide seldom, and no gift pays for an index that only they need.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT attempt_id FROM payment_attempt
+        WHERE gateway = %s AND gateway_transaction_id = %s AND attempt_id <> %s
+        UNION ALL
+        SELECT a.attempt_id
+        FROM review_proposal AS p
+        JOIN review_verdict AS v ON v.proposal_id = p.proposal_id AND v.verdict = 'approved'
+        JOIN payment_attempt AS a ON a.attempt_id = p.attempt_id AND a.donor_id = p.donor_id
+        WHERE p.decision = 'charged' AND p.gateway_transaction_id = %s AND a.gateway = %s
+          AND a.attempt_id <> %s AND a.state = p.attempt_state AND a.version = p.attempt_version
+        LIMIT 1
+        """,
+        (
+            attempt.gateway,
+            transaction_id,
+            attempt.attempt_id,
+            transaction_id,
+            attempt.gateway,
+            attempt.attempt_id,
+        ),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row["attempt_id"]
 
 
 async def unusual_attempts(connection: Connection) -> list[UUID]:

@@ -143,7 +143,12 @@ def _told(charge: Charge, entry: Entry) -> Reply:
 
 def _shown(entry: Entry) -> Reply:
     body = ChargeBody(
-        entry.transaction_id, entry.state, entry.verdict.gateway_code, entry.verdict.decline_code
+        entry.transaction_id,
+        entry.state,
+        entry.verdict.gateway_code,
+        entry.verdict.decline_code,
+        entry.money.amount_minor,
+        entry.money.currency,
     )
     return Reply(200, msgspec.json.encode(body))
 

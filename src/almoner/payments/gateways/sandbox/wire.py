@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from almoner.money import EXPONENTS, Money
 from almoner.payments import classify
 from almoner.payments.classify import Signal
 from almoner.payments.gateway import Observation, Reversal, Seen
@@ -26,12 +27,14 @@ class Reply(Struct, frozen=True):
 
 
 class ChargeBody(Struct, frozen=True):
-    """A charge, as the sandbox tells of it."""
+    """A charge, as the sandbox tells of it. The amount is in the currency's smallest unit."""
 
     transaction_id: str
     state: str
     code: str
     decline_code: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
 
 
 class ReversalBody(Struct, frozen=True):
@@ -73,7 +76,8 @@ def read_sale(reply: Reply) -> Observation:
         if seen := _SEEN_OF_ERROR.get(word := _error(reply)):
             return Observation(seen, gateway_code=word)
         return classify.sale(signal, f"http_{reply.status}")
-    return _charge(reply) or classify.sale(Signal.LOST, "unreadable")
+    body = _read(reply, ChargeBody)
+    return _charge(body) or classify.sale(Signal.LOST, "unreadable")
 
 
 def read_look_up(reply: Reply) -> Observation | None:
@@ -85,7 +89,10 @@ def read_look_up(reply: Reply) -> Observation | None:
         return None
     if (signal := classify.of_status(reply.status)) is not None:
         return classify.look_up(signal, f"http_{reply.status}")
-    return _charge(reply) or classify.look_up(Signal.LOST, "unreadable")
+    body = _read(reply, ChargeBody)
+    if body is None or (seen := _charge(body)) is None:
+        return classify.look_up(Signal.LOST, "unreadable")
+    return structs.replace(seen, money=_money(body))
 
 
 def read_reversal(reply: Reply) -> Reversal:
@@ -98,14 +105,19 @@ def read_reversal(reply: Reply) -> Reversal:
     return Reversal(done=True, kind=body.kind, gateway_code=body.code)
 
 
-def _charge(reply: Reply) -> Observation | None:
-    body = _read(reply, ChargeBody)
+def _charge(body: ChargeBody | None) -> Observation | None:
     seen = SEEN_OF_STATE.get(body.state) if body else None
     if body is None or seen is None or not body.transaction_id:
         return None
     if seen is Seen.DECLINED and not body.decline_code:
         return None
     return Observation(seen, body.transaction_id, body.decline_code, body.code)
+
+
+def _money(body: ChargeBody) -> Money | None:
+    if body.amount_minor is None or body.currency not in EXPONENTS:
+        return None
+    return Money(body.amount_minor, body.currency)
 
 
 def _error(reply: Reply) -> str:
