@@ -23,6 +23,11 @@ from support.tamper import tamper
         "6011111111111117.",
         "2223003122003222",
         "4222222222222",
+        "ev_4111111111111111",
+        "0x4111111111111111",
+        "a4111111111111111",
+        "Karte4111111111111111Ende",
+        "ev_4111-1111-1111-1111_2",
     ],
 )
 def test_a_card_number_is_found(text: str) -> None:
@@ -37,8 +42,9 @@ def test_a_card_number_is_found(text: str) -> None:
         "1763852400000",
         "01890a5d-ac96-774b-bcce-b302099a8057",
         "41111111-1111-4111-1111-111111111111",
-        "0x4111111111111111",
-        "a4111111111111111",
+        "019a4111111111111111b302099a8057",
+        "ev_019a4111111111111111b302099a8057:look_up:1",
+        "4111111111111111b302099a8057abcd" * 2,
         "sb00000001",
         "41111111111111111111111",
         "12345678",
@@ -61,6 +67,11 @@ def test_other_digits_are_none(text: str) -> None:
         ),
         ("examples", "INSERT INTO integrity_finding VALUES ('x', 1, 'x', 'full', NULL, now(), "
          "now(), NULL, 1, ARRAY['a', '5555 5555 5555 4444'])"),
+        (
+            "external_id",
+            "INSERT INTO webhook (webhook_id, gateway, external_id, payload, received_at) VALUES "
+            "(gen_random_uuid(), 'sandbox', 'ev_4111111111111111', '', now())",
+        ),
         ("amount_minor", "UPDATE donation SET amount_minor = 4111111111111111"),
     ],
 )  # fmt: skip

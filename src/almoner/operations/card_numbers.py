@@ -13,14 +13,23 @@ from typing import Any, Final
 from almoner.operations.view import View
 
 _LOOKS_LIKE: Final = (
-    r"\m[2-6]\d{12,18}\M"
-    r"|\m[2-6]\d{3}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}\M"
-    r"|\m3\d{3}[ -]\d{6}[ -]\d{4,5}\M"
+    "(?<![0-9])("
+    "[2-6][0-9]{12,18}"
+    "|[2-6][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{1,7}"
+    "|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}"
+    ")(?![0-9])"
 )
-"""Digits as cards have them, standing alone: ids in hexadecimal do not match. In PostgreSQL's words
-(`\\m` and `\\M` are the ends of a word)."""
+"""Digits as cards have them, whatever letters or signs they stand behind. PostgreSQL and Python
+read it alike."""
 
-_SAME_HERE: Final = re.compile(_LOOKS_LIKE.replace(r"\m", r"\b").replace(r"\M", r"\b"))
+_ID: Final = (
+    "(?<![0-9a-fA-F])([0-9a-fA-F]{32}|[0-9a-fA-F]{64}"
+    "|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})(?![0-9a-fA-F])"
+)
+"""Ids and hashes in hexadecimal, which are taken out first: digits in a row are chance there."""
+
+_DIGITS_HERE: Final = re.compile(_LOOKS_LIKE)
+_ID_HERE: Final = re.compile(_ID)
 _ISSUERS: Final = re.compile(r"4|5[1-5]|2[2-7]|3[04-9]|6")
 """First digits that card schemes use."""
 ROWS_MAX: Final = 1_000
@@ -62,15 +71,18 @@ async def find_card_numbers(view: View) -> list[str]:
 
 def _search(table: dict[str, Any]) -> str:
     texts = ", ".join(table["texts"])
+    together = f"concat_ws(E'\\n', {texts})"
     return (
         f"SELECT ctid::text AS at, ARRAY[{texts}] AS texts FROM ONLY {table['source']} "
-        f"WHERE concat_ws(E'\\n', {texts}) ~ '{_LOOKS_LIKE}' LIMIT {ROWS_MAX}"
+        f"WHERE {together} ~ '{_LOOKS_LIKE}' "
+        f"AND regexp_replace({together}, '{_ID}', ' ', 'g') ~ '{_LOOKS_LIKE}' LIMIT {ROWS_MAX}"
     )
 
 
 def holds_card_number(text: str) -> bool:
     """Whether a text holds a number that a card could have: length, issuer and check digit."""
-    return any(_is_card_number(match[0]) for match in _SAME_HERE.finditer(text))
+    without_ids = _ID_HERE.sub(" ", text)
+    return any(_is_card_number(match[0]) for match in _DIGITS_HERE.finditer(without_ids))
 
 
 def _is_card_number(text: str) -> bool:

@@ -12,7 +12,17 @@ from almoner.platform.errors import FieldError
 
 _EXPIRY: Final = re.compile(r"(0[1-9]|1[0-2])/(\d{2}|\d{4})", re.ASCII)
 _DIGIT_RUN: Final = re.compile(r"[0-9](?:[ -]?[0-9]){12,18}")
-_DIGIT_RUN_BYTES: Final = re.compile(_DIGIT_RUN.pattern.encode())
+_ID_OR_DIGITS: Final = re.compile(
+    rb"(?P<id>(?<![0-9a-fA-F])"
+    rb"(?:(?=[0-9]*[a-fA-F])[0-9a-fA-F]{32}"
+    rb"|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
+    rb"(?![0-9a-fA-F]))"
+    rb"|(?:[0-9]|\\u003[0-9])(?:[ -]?(?:[0-9]|\\u003[0-9])){12,}"
+)
+"""Ids as we make them, which stay, or digits in a row, as JSON may write them."""
+_NOT_A_DIGIT: Final = re.compile(rb"\\u003|[ -]")
+_LONG: Final = 64
+"""So many digits in a row are no number of anything that we need."""
 _FIELDS: Final = ("card_number", "expiration_date", "cvv")
 
 
@@ -100,13 +110,31 @@ def holds_card_number(text: str) -> bool:
 
 
 def hide_card_numbers(body: bytes) -> bytes:
-    """Bytes from outside with the digits of whatever could be a card number taken out."""
+    """Bytes from outside with all digits in a row taken out in which a card number could be.
 
-    def hidden(run: re.Match[bytes]) -> bytes:
-        digits = re.sub(rb"[ -]", b"", run[0]).decode()
-        return b"[removed]" if luhn_valid(digits) else run[0]
+    It may stand behind letters, before other digits, or be escaped as JSON allows. Ids as we make
+    them stay.
+    """
 
-    return _DIGIT_RUN_BYTES.sub(hidden, body)
+    def hidden(found: re.Match[bytes]) -> bytes:
+        if found["id"]:
+            return found[0]
+        digits = _NOT_A_DIGIT.sub(b"", found[0]).decode()
+        return b"[removed]" if _could_hold_card(digits) else found[0]
+
+    return _ID_OR_DIGITS.sub(hidden, body)
+
+
+def _could_hold_card(digits: str) -> bool:
+    """Whether 13 to 19 of these digits, one after the other, could be a card's."""
+    if len(digits) > _LONG or (len(digits) <= 19 and luhn_valid(digits)):
+        return True
+    return any(
+        luhn_valid(digits[start : start + length])
+        for start in range(len(digits) - 12)
+        if digits[start] in "23456"
+        for length in range(13, min(19, len(digits) - start) + 1)
+    )
 
 
 def luhn_valid(digits: str) -> bool:

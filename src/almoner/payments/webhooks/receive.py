@@ -83,15 +83,31 @@ class Webhooks:
 
 
 def _webhook(gateway_name: str, notice: Notice, body: bytes) -> Webhook:
-    """What is stored. An event without a usable id is known by its bytes."""
-    plain = _ID.fullmatch(notice.external_id) is not None
+    """What is stored: nothing that could be a card number.
+
+    An event without a usable id is known by its bytes, as they are stored: a hash of what was
+    taken out of them could be guessed.
+    """
+    payload = hide_card_numbers(body)
+    if payload != body:
+        log.warning("webhook_with_digits_of_a_card", gateway=gateway_name)
+    usable = _is_usable(notice.external_id)
     return Webhook(
         webhook_id=new_id(),
         gateway=gateway_name,
-        external_id=notice.external_id if plain else hashlib.sha256(body).hexdigest(),
-        kind=notice.kind.replace("\x00", "")[:_KIND_LENGTH_MAX],
-        order_ids=tuple(order_id for order_id in notice.order_ids if _ID.fullmatch(order_id)),
+        external_id=notice.external_id if usable else hashlib.sha256(payload).hexdigest(),
+        kind=_without_cards(notice.kind.replace("\x00", ""))[:_KIND_LENGTH_MAX],
+        order_ids=tuple(order_id for order_id in notice.order_ids if _is_usable(order_id)),
         claims=notice.claims,
-        payload=hide_card_numbers(body),
+        payload=payload,
         received_ms=now_ms(),
     )
+
+
+def _is_usable(name: str) -> bool:
+    """Whether a name can be stored as it is."""
+    return _ID.fullmatch(name) is not None and _without_cards(name) == name
+
+
+def _without_cards(text: str) -> str:
+    return hide_card_numbers(text.encode()).decode()
