@@ -83,7 +83,7 @@ chaos: test-setup
 
 ## make simulate   SEEDS=n simulated runs of whole installations, with faults; then what they came to
 SEEDS ?= 2000
-simulate: test-setup
+simulate: $(TEST_STAMP)
 	cd tests && ../$(BIN)/python -m simulation.campaign --seeds $(SEEDS) --processes $(WORKERS)
 
 ## make lock       choose dependency versions again (needs uv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import tomllib
 
 import almoner
@@ -54,3 +55,18 @@ def test_the_change_log_has_a_place_for_the_next_change() -> None:
     ]
 
     assert headings[0] == "## [Unreleased]"
+
+
+def test_the_simulation_needs_no_browser() -> None:
+    """`make simulate` installs what it runs on; nothing of the pages."""
+    told = subprocess.run(
+        ["make", "--dry-run", "--always-make", "simulate"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert "simulation.campaign" in told
+    assert "chromium" not in told
+    assert "npm" not in told
