@@ -133,7 +133,10 @@ def test_after_a_kill_everything_ends_without_a_next_start(
 def test_a_server_that_dies_is_started_again(
     supervise: Supervise, folder: Path, server: str
 ) -> None:
-    """The web process stays the same, the server is there again at the same address."""
+    """The web process stays the same, the server is there again at the same address.
+
+    `runtime.json` names the new process, and not a number that may be another's by now.
+    """
     url = supervise(env={"ALMONER_WEB_PROCESSES": "1"}).url()
     web_pid = _ask(url)["pid"]
     pid = _pid(folder / "data", server)
@@ -141,6 +144,8 @@ def test_a_server_that_dies_is_started_again(
     os.kill(pid, signal.SIGKILL)
 
     eventually(lambda: _answers(folder / "data", server))
+    eventually(lambda: _runtime(folder / "data").pids.get(server, pid) != pid)
+    assert _pid(folder / "data", server) in pids_in(folder / "data")
     assert _ask(url)["pid"] == web_pid
 
 

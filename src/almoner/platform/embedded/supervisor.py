@@ -16,7 +16,7 @@ import psycopg
 import structlog
 
 from almoner.platform.embedded.children import Child, Keeper, stop_children
-from almoner.platform.embedded.data_dir import DataDir
+from almoner.platform.embedded.data_dir import DataDir, Runtime
 from almoner.platform.embedded.errors import ServerFailed
 from almoner.platform.embedded.listening import bind_sockets
 from almoner.platform.embedded.servers import (
@@ -81,6 +81,7 @@ class Supervisor:
         self._signals = StopSignals()
         self._keeper = Keeper()
         self._private: PrivateServers | None = None
+        self._told: Runtime | None = None
         self._sockets: list[socket.socket] = []
         self._web: list[Child] = []
         self._others: list[Child] = []
@@ -108,7 +109,9 @@ class Supervisor:
             try:
                 self._start(data_dir)
                 while True:
-                    self._signals.wait(self._keeper.look())
+                    pause_s = self._keeper.look()
+                    self._tell_pids(data_dir)
+                    self._signals.wait(pause_s)
             finally:
                 self._signals.begin_stopping()
                 self._stop()
@@ -144,9 +147,22 @@ class Supervisor:
         self._private = private_servers(self._settings, data_dir)
         self._private.start()
         self._keeper.keep(*self._private.running)
+        self._told = self._private.runtime(shared=True)
+        data_dir.write_runtime(self._told)
+        self._settings = with_servers(self._settings, self._told)
+
+    def _tell_pids(self, data_dir: DataDir | None) -> None:
+        """Keep `runtime.json` true: a server that was started again is another process."""
+        if data_dir is None or self._private is None:
+            return
         runtime = self._private.runtime(shared=True)
-        data_dir.write_runtime(runtime)
-        self._settings = with_servers(self._settings, runtime)
+        if runtime == self._told:
+            return
+        self._told = runtime
+        try:
+            data_dir.write_runtime(runtime)
+        except OSError as error:  # a full disk must not end what runs
+            _log.warning("runtime_not_told", error=error.strerror)
 
     def _offer_demo_catalogue(self, data_dir: DataDir | None) -> None:
         """Fill an empty charity list once; who empties it later wants it empty."""
