@@ -30,6 +30,9 @@ def show(
 ) -> None:
     """Show the limits in force, and each charity that had outcomes within the last ten minutes.
 
+    The limits are those of the `serve` that runs on the same data; beside processes that were
+    started one by one, those that the settings of this command make.
+
     The level is normal, challenge, strict or paused. It is kept in Valkey; while that is away each
     web process goes by what it sees itself, which is not shown. Exit code 3: Valkey is away.
     """

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 import redis
 
+from almoner.bootstrap.limits import limits_of
 from almoner.platform.embedded import servers as servers_module
 from almoner.platform.embedded.data_dir import DataDir, Runtime
 from almoner.platform.embedded.errors import DataDirInUse
@@ -92,6 +93,19 @@ def test_a_running_serve_is_joined(
         second = _postmaster(filled.servers.database_url)
 
     assert first == second
+
+
+def test_the_limits_are_those_of_the_running_serve(
+    settings: Settings, supervise: Callable[..., Supervised]
+) -> None:
+    """And not what the settings of the command beside it would make."""
+    supervise(env={"ALMONER_LIMITS": "standard", "ALMONER_DECLINES_OF": "33"}).url()
+
+    with servers(settings) as filled:
+        found = limits_of(filled)
+
+    assert limits_of(settings).name == "sandbox"
+    assert (found.name, filled.abuse.declines_of) == ("standard", 33)
 
 
 def test_another_command_is_waited_for_and_not_joined(

@@ -13,12 +13,25 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from almoner.platform.embedded.errors import DataDirInUse, DataDirUnusable
 
 SECRET_KEY_BYTES = 32
+
+
+class Served(msgspec.Struct, frozen=True):
+    """Settings of a running `serve` that a command beside it must go by, to tell the truth of it.
+
+    Each as the setting of that name.
+    """
+
+    host: str
+    limits: Literal["auto", "standard", "sandbox"]
+    declines_percent: int
+    declines_of: int
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +49,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str | None = None
     run_dir_outside: str | None = None
     pids: dict[str, int] = {}
+    served: Served | None = None
 
 
 class DataDir:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from almoner.platform.embedded.data_dir import DataDir, Runtime
+from almoner.platform.embedded.data_dir import DataDir, Runtime, Served
 from almoner.platform.embedded.errors import DataDirInUse, DataDirUnusable, ServerFailed
 from almoner.platform.embedded.identity import server_identity, with_reach
 from almoner.platform.embedded.launch import Identity
@@ -189,7 +189,7 @@ def with_servers(settings: Settings, runtime: Runtime) -> Settings:
     """The settings with the servers of `runtime` where they name none themselves.
 
     With a database of the operator's own and no `ALMONER_SANDBOX_DATABASE_URL`,
-    `sandbox_database_url` stays empty.
+    `sandbox_database_url` stays empty. Beside a `serve`, limits are those that it was started with.
     """
     given = settings.servers
     filled = msgspec.structs.replace(
@@ -198,7 +198,24 @@ def with_servers(settings: Settings, runtime: Runtime) -> Settings:
         sandbox_database_url=given.sandbox_database_url or runtime.sandbox_database_url or "",
         redis_url=given.redis_url or runtime.redis_url or "",
     )
-    return msgspec.structs.replace(settings, servers=filled)
+    settings = msgspec.structs.replace(settings, servers=filled)
+    return settings if runtime.served is None else _with_limits(settings, runtime.served)
+
+
+def served(settings: Settings) -> Served:
+    """What `serve` tells other commands of its settings."""
+    abuse = settings.abuse
+    return Served(settings.web.host, settings.web.limits, abuse.declines_percent, abuse.declines_of)
+
+
+def _with_limits(settings: Settings, told: Served) -> Settings:
+    return msgspec.structs.replace(
+        settings,
+        web=msgspec.structs.replace(settings.web, host=told.host, limits=told.limits),
+        abuse=msgspec.structs.replace(
+            settings.abuse, declines_percent=told.declines_percent, declines_of=told.declines_of
+        ),
+    )
 
 
 def with_secret_key(settings: Settings) -> Settings:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import psycopg
 import structlog
 
@@ -23,6 +24,7 @@ from almoner.platform.embedded.servers import (
     MAIN_DATABASE,
     PrivateServers,
     private_servers,
+    served,
     with_secret_key,
     with_servers,
 )
@@ -147,7 +149,7 @@ class Supervisor:
         self._private = private_servers(self._settings, data_dir)
         self._private.start()
         self._keeper.keep(*self._private.running)
-        self._told = self._private.runtime(shared=True)
+        self._told = _runtime(self._private, self._settings)
         data_dir.write_runtime(self._told)
         self._settings = with_servers(self._settings, self._told)
 
@@ -155,7 +157,7 @@ class Supervisor:
         """Keep `runtime.json` true: a server that was started again is another process."""
         if data_dir is None or self._private is None:
             return
-        runtime = self._private.runtime(shared=True)
+        runtime = _runtime(self._private, self._settings)
         if runtime == self._told:
             return
         self._told = runtime
@@ -251,6 +253,10 @@ class Supervisor:
         if self._private is not None:
             left_s = deadline - time.monotonic() - 3
             self._private.stop(database_seconds=1.0 if self._signals.hurry else max(2.0, left_s))
+
+
+def _runtime(private: PrivateServers, settings: Settings) -> Runtime:
+    return msgspec.structs.replace(private.runtime(shared=True), served=served(settings))
 
 
 def _demand_reachable(database_url: str) -> None:
