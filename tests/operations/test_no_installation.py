@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PosixPath
 from uuid import UUID
 
 import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from almoner.cli import app
+from almoner.cli import app, data_dir
 from support.installation import SECRET_KEY
 
 ID = str(UUID(int=1))
@@ -109,3 +110,18 @@ def test_a_key_is_not_made_up_for_a_database_that_has_its_own(
 
     assert (said.exit_code, list(tmp_path.iterdir())) == (3, []), said.output
     assert "There is no secret key" in said.stderr
+
+
+class Closed(PosixPath):
+    """Something that this user may not look at, also when the test runs as root."""
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Denied."""
+        raise PermissionError(13, "Permission denied", str(self))
+
+
+def test_what_may_not_be_looked_at_is_not_called_missing(tmp_path: Path) -> None:
+    """It may well be there; whoever opens it then says whose it is."""
+    assert data_dir._is_missing(tmp_path / "nowhere")
+    assert not data_dir._is_missing(Closed(tmp_path))
+    assert not data_dir._is_missing(tmp_path)

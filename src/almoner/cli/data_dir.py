@@ -55,16 +55,27 @@ def installation(settings: Settings, *, any_schema: bool = False) -> Iterator[Se
 def _demand_there(settings: Settings) -> None:
     """In a wrong folder everything would be made anew, with a key that fits nothing."""
     path = Path(settings.servers.data_dir).expanduser().resolve()
-    if not settings.servers.database_url and not (path / "postgres").is_dir():
+    if not settings.servers.database_url and _is_missing(path / "postgres"):
         raise _ended(
             f"There is no installation in {path}, and none was made. Run this where `almoner "
             "serve` runs, or name its data directory with --data-dir or ALMONER_DATA_DIR."
         )
-    if not settings.secrets.secret_key and not (path / "secret-key").is_file():
+    if not settings.secrets.secret_key and _is_missing(path / "secret-key"):
         raise _ended(
             f"There is no secret key in {path}, and none was made. Name the data directory that "
             "holds it with --data-dir or ALMONER_DATA_DIR, or set ALMONER_SECRET_KEY."
         )
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether it is surely not there; what may not be looked at is told by whoever opens it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _demand_schema(settings: Settings, *, any_schema: bool) -> None:
