@@ -9,7 +9,7 @@ from almoner.operations.invariants import CHECKS, INVARIANTS
 from almoner.operations.view import View
 from almoner.platform.clock import now_ms
 from support.donor import Donor
-from support.installation import Installation
+from support.installation import Installation, Installations
 from support.tamper import tamper
 from tidy.project import ROOT
 
@@ -32,6 +32,11 @@ BREACHES: dict[str, list[str]] = {
         "UPDATE idempotency_record SET response_status = NULL, response_body = NULL"
     ],
     "told_paid_is_paid": ["UPDATE payment_attempt SET state = 'NOT_CHARGED'"],
+    "told_what_was_given": [
+        "UPDATE idempotency_record SET response_body = convert_to(replace("
+        "convert_from(response_body, 'UTF8'), '\"50.00\"', '\"5.00\"'), 'UTF8')"
+    ],
+    "charity_is_the_one_chosen": ["UPDATE donation SET charity_id = 102"],
     "told_unpaid_is_unpaid": ["UPDATE idempotency_record SET response_status = 402"],
     "doubt_ends": [
         "UPDATE payment_attempt SET state = 'UNKNOWN', dispatched_at = now() - interval '9 days'"
@@ -124,6 +129,42 @@ async def test_a_broken_invariant_is_named(almoner: Installation, donor: Donor, 
     if CHECKS[name].when == "always":
         hour_ago = View(almoner.database, since_ms=now_ms() - 3_600_000, nightly=False)
         assert name in [found.name async for found in check(hour_ago) if not found.holds]
+
+
+@pytest.mark.parametrize(
+    ("name", "breach"),
+    [
+        ("told_what_was_given", "UPDATE donation SET amount_minor = amount_minor + 1"),
+        ("told_what_was_given", "UPDATE donation SET currency = 'CHF'"),
+        ("told_what_was_given", "UPDATE donation SET charity_id = 102"),
+        ("charity_is_the_one_chosen", "UPDATE donation SET charity_id = 102"),
+        ("charity_is_the_one_chosen", "UPDATE donation SET amount_minor = amount_minor + 1"),
+        ("told_what_was_given", "UPDATE idempotency_record SET response_body = '\\x00ff7b'"),
+    ],
+)
+async def test_what_was_told_is_compared_with_what_was_given(
+    almoner: Installation, donor: Donor, name: str, breach: str
+) -> None:
+    """Also where nothing was charged, so that no ledger knows the gift; and an answer that cannot
+    be read is named, not stumbled over."""
+    await donor.gives(payment_method_nonce="fake-processor-declined-visa-nonce")
+
+    tamper(almoner.settings.servers.database_url, breach)
+
+    almoner.expected_broken = await almoner.broken()
+    assert name in almoner.expected_broken
+
+
+async def test_amounts_of_every_form_are_told_as_they_were_given(
+    installation: Installations,
+) -> None:
+    """With no, two and three decimals, below one and above a thousand: nothing is taken amiss."""
+    almoner = await installation(currencies="USD,EUR,JPY,KWD", amount_min="0.01")
+    for currency, amount in (("USD", "0.05"), ("JPY", "700"), ("KWD", "5.125"), ("EUR", "1234.5")):
+        answer = await Donor(almoner).gives(currency=currency, amount=amount)
+        assert answer.status_code == 201, answer.text
+
+    assert await almoner.broken() == []
 
 
 async def test_a_released_charge_is_compared_with_old_gifts_too(
