@@ -13,7 +13,7 @@ from almoner.donations.ask_again import DETAILS_GONE, payment_needed
 from almoner.donations.facts import DonationFacts
 from almoner.donations.finish import FinishLinks
 from almoner.donations.postings import transfers_of
-from almoner.donations.recovered.recover import unknown_donor
+from almoner.donations.recovered.unknown_donor import unknown_donor
 from almoner.donations.telling import events_of
 from almoner.events.event import Event
 from almoner.events.outbox import tell

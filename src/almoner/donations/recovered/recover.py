@@ -17,8 +17,8 @@ from almoner.donations import queries as gift_queries
 from almoner.donations.answer import Answer, not_paid
 from almoner.donations.gift import RecoveredGift
 from almoner.donations.recovered import queries
+from almoner.donations.recovered.unknown_donor import unknown_donor
 from almoner.donations.telling import events_of
-from almoner.donors.donor import Donor, donor_id_of
 from almoner.donors.remember import remember
 from almoner.events.event import Event
 from almoner.events.outbox import tell
@@ -36,12 +36,6 @@ from almoner.platform.ids import IdDeriver, Tokens, new_id
 NOT_CHARGED: Final = "not_charged"
 ATTEMPTS_MAX: Final = 50
 """No donation has had as many attempts."""
-
-
-def unknown_donor(ids: IdDeriver) -> Donor:
-    """Who gave what was recovered. `.invalid` is nobody's (RFC 2606)."""
-    email = "unknown@recovered.invalid"
-    return Donor(donor_id_of(ids, email), email, email, "Unknown", "(recovered)", "en")
 
 
 def number_of(ids: IdDeriver, donation_id: UUID, attempt_id: UUID) -> int | None:

@@ -16,7 +16,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from almoner.donations.gift import RecoveredGift
-from almoner.donations.recovered.recover import number_of, recover, unknown_donor
+from almoner.donations.recovered.recover import number_of, recover
+from almoner.donations.recovered.unknown_donor import unknown_donor
 from almoner.ledger.accounts import SUSPENSE, gateway_receivable
 from almoner.ledger.post import post
 from almoner.ledger.transfer import Transfer
