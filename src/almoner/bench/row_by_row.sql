@@ -49,7 +49,7 @@ UPDATE idempotency_record
 SET response_status = 201,
     response_body = convert_to(
         '{"donation_id":"' || :donation_id::text || '","status":"success","transaction_id":"sb' || :number::text
-        || '","donation_timestamp":"2026-11-22T10:00:00.000Z","amount":"50.00","currency":"USD",'
+        || '","donation_timestamp":"2026-11-22T10:00:00.000Z","amount":"' || round(:amount_minor / 100.0, 2)::text || '","currency":"USD",'
         || '"charity_id":' || :charity_id::text || ',"charity_name":"A charity of a usual name",'
         || '"read_token":"33vy93uRhSxpf2Q2029o7klKtSmvLPdN"}', 'UTF8')
 WHERE donation_id = :donation_id AND response_status IS NULL;
