@@ -6,7 +6,6 @@ import importlib
 import os
 import pty
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -127,4 +126,3 @@ def test_ctrl_c_in_a_terminal_stops_everything_in_order(folder: Path) -> None:
     assert process.returncode == 0
     assert "database system is shut down" in log
     assert pids_in(folder / "data") == []
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
