@@ -291,7 +291,8 @@ async def test_kept_gifts_that_a_restore_put_aside_are_counted_and_brought_in_on
     site: Site, tmp_path: Path
 ) -> None:
     """Three were charged before the accident, but their segment was not removed yet; two only
-    wait. The restore, the rebuild and the status say how many; the drain charges the two."""
+    wait. The restore, the rebuild and the status say how many; the drain charges the two, and
+    nothing before the rebuild."""
     code, _ = await site.runs("backup", str(tmp_path / "saved"))
     first = await keeping_web(site)
     charged = [await first.gives() for _ in range(3)]
@@ -308,6 +309,9 @@ async def test_kept_gifts_that_a_restore_put_aside_are_counted_and_brought_in_on
 
     restored = await site.runs("restore", str(tmp_path / "saved"), "--replace")
     alarmed, status = await site.runs("status")
+    (early,) = restored[1]["journals_aside"]
+    too_early, _ = await site.runs("journal", "drain", ALMONER_JOURNAL_DIR=early["folder"])
+    captured_early = await site.captured()
     rebuilt, told = await site.runs("rebuild-from-gateway")
     (aside,) = told["journals_aside"]
     brought_in, left = await site.runs("journal", "drain", ALMONER_JOURNAL_DIR=aside["folder"])
@@ -320,10 +324,12 @@ async def test_kept_gifts_that_a_restore_put_aside_are_counted_and_brought_in_on
     assert (code, drained) == (0, 0)
     assert {answer.status_code for answer in [*charged, *waiting]} == {202}
     assert [one["waiting"] for one in restored[1]["journals_aside"]] == [5]
+    assert (too_early, captured_early) == (2, 5)
+    assert "awaits_rebuild" in status["alarms"]
     assert (alarmed, "5 gifts" in status["alarms"]["journal_aside"]) == (1, True)
     assert (rebuilt, told["recovered"], aside["waiting"]) == (0, 5, 5)
     assert (brought_in, left["left"]) == (0, [])
-    assert "journal_aside" not in well["alarms"]
+    assert {"journal_aside", "awaits_rebuild"}.isdisjoint(well["alarms"])
     assert states == ["success"] * 5
     assert await site.captured() == 7
     assert await taken_in(site) == {"there_before": 3, "begun": 2}

@@ -34,7 +34,8 @@ async def give(client: httpx.AsyncClient, count: int) -> list[tuple[str, dict[st
 def run(data_dir: Path, *words: str, **settings: str) -> tuple[int, Any, str]:
     """A command on data that nobody serves; its exit code, its JSON, and what it complained of."""
     done = subprocess.run(
-        [sys.executable, "-m", "almoner", *words, "--data-dir", str(data_dir), "--json"],
+        [sys.executable, "-m", "almoner", *words, "--data-dir", str(data_dir),
+         *([] if "serve" in words else ["--json"])],
         env={
             **{k: v for k, v in os.environ.items() if not k.startswith("ALMONER_")},
             **{f"ALMONER_{name.upper()}": value for name, value in settings.items()},
@@ -42,7 +43,7 @@ def run(data_dir: Path, *words: str, **settings: str) -> tuple[int, Any, str]:
         capture_output=True,
         timeout=120,
         check=False,
-    )
+    )  # fmt: skip
     return done.returncode, json.loads(done.stdout or b"null"), done.stderr.decode()
 
 
@@ -74,6 +75,8 @@ async def test_everything_that_was_captured_is_in_the_books_again(
     assert code == 1, said
     broken = [finding["name"] for finding in told["checks"] if not finding["holds"]]
     assert broken == ["matches_sandbox"]
+    code, _, said = run(data_dir, "serve", "--port", "0", **settings)
+    assert (code, "almoner rebuild-from-gateway" in said) == (2, True), said
     csv = tmp_path / "recovered.csv"
     code, told, said = run(data_dir, "rebuild-from-gateway", "--csv", str(csv), **settings)
 

@@ -8,30 +8,10 @@ import pytest
 
 from almoner.operations.recovery.alike import look_alikes
 from almoner.operations.recovery.queries import all_kept
-from almoner.operations.recovery.rebuild import Result
 from support.donor import CHARITY_ID, Donor
 from support.installation import Installation
+from support.lost import lose_everything, rebuild
 from support.tamper import tamper
-
-TABLES = (
-    "ledger_entry", "event", "gateway_operation", "payment_attempt", "donation",
-    "idempotency_record", "donor",
-)  # fmt: skip
-
-
-def lose_everything(almoner: Installation) -> None:
-    """As if the database had been restored to a time before the first gift."""
-    tamper(almoner.settings.servers.database_url, *(f"DELETE FROM {table}" for table in TABLES))
-
-
-async def rebuild(almoner: Installation, **assigned: int) -> Result:
-    """What the command does."""
-    rebuilding = almoner.work.rebuilding(assigned)
-    result = await rebuilding.run()
-    while await almoner.work.resolver.sweep():
-        pass
-    result.released += await rebuilding.release()
-    return result
 
 
 async def test_a_lost_gift_comes_back_for_its_charity(almoner: Installation, donor: Donor) -> None:

@@ -14,12 +14,14 @@ from rich.table import Table
 
 from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.logging import configure_logging
+from almoner.platform.restored import WHAT_TO_DO, awaits_rebuild
 from almoner.platform.settings import Settings
 
 if TYPE_CHECKING:
     from almoner.bootstrap import Web
 
 LEFT = 1
+NOT_YET = 2
 COULD_NOT_ASK = 3
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -70,8 +72,9 @@ def drain(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
     """Bring kept gifts into the database and charge them, as a web process does by itself.
 
     Takes the segments that no living process holds; those of running web processes are theirs.
-    Exit codes: 0 nothing is left, 1 something is (a segment is held or damaged), 3 the database
-    could not be asked.
+    Exit codes: 0 nothing is left, 1 something is (a segment is held or damaged), 2 the database
+    was restored and not rebuilt from the gateway, so nothing was drained, 3 the database could not
+    be asked.
     """
     _end(_run(data_dir, as_json=as_json, copies=False, put_aside=False), as_json=as_json)
 
@@ -99,7 +102,24 @@ def recover(
 def _run(data_dir: Path | None, *, as_json: bool, copies: bool, put_aside: bool) -> dict[str, Any]:
     configure_logging("error", "auto")
     with installation(_with_folder(settings_for(data_dir))) as settings:
+        if asyncio.run(_awaits_rebuild(settings)):
+            typer.echo(f"Nothing was drained. {WHAT_TO_DO}", err=True)
+            raise typer.Exit(NOT_YET)
         return asyncio.run(_drained(settings, quiet=as_json, copies=copies, put_aside=put_aside))
+
+
+async def _awaits_rebuild(settings: Settings) -> bool:
+    """Whether to drain would charge what the gateway may have charged; false while it is away."""
+    from almoner.platform.db import Database, DatabaseAway
+
+    database = Database(settings.servers.database_url, size=1)
+    await database.open()
+    try:
+        return await awaits_rebuild(database)
+    except DatabaseAway:
+        return False
+    finally:
+        await database.close()
 
 
 async def _drained(

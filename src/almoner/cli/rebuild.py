@@ -46,7 +46,8 @@ def rebuild_from_gateway(
     the gateway keeps with its donation and charity becomes a donation again; its donor is lost
     ("Unknown"), but their link and their key work as before. What cannot be told is booked as
     suspense and listed: assign it to a charity, or give it back at the gateway and run this again.
-    Charges that are in the books and in doubt are looked up. Safe to repeat; never charges.
+    Charges that are in the books and in doubt are looked up. Safe to repeat; never charges. Once
+    it has gone through the whole record, a restored database takes gifts again.
 
     Exit codes: 0 every captured charge has its donation, 1 some are listed that do not, 2 an option
     is wrong (a charity or a charge that is not there, or is another's already: it is named), 3 the
@@ -106,6 +107,7 @@ async def _rebuild(settings: Settings, assigned: dict[str, int]) -> dict[str, An
     from almoner.bootstrap import Work
     from almoner.operations.recovery.alike import look_alikes
     from almoner.operations.recovery.queries import all_kept
+    from almoner.platform.restored import rebuilt
 
     work = Work(settings)
     await work.open()
@@ -121,6 +123,7 @@ async def _rebuild(settings: Settings, assigned: dict[str, int]) -> dict[str, An
         while await work.giving_back.sweep():
             pass
         result.released += await rebuilding.release()
+        await rebuilt(work.database)
         charges = await all_kept(work.database)
         aside = await journals_aside(settings, work.database)
     finally:

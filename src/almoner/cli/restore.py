@@ -50,9 +50,10 @@ def restore(
     secret key must be in place, unless it is in the backup: the file `secret-key` of the data
     directory, or ALMONER_SECRET_KEY.
 
-    Gifts made after the backup are not in it. The gateway knows them: run `almoner
-    rebuild-from-gateway` before you let donors in again. Gifts that waited in a journal that was
-    moved aside are counted; the output says how they are brought in, and in which order.
+    Gifts made after the backup are not in it. The gateway knows them: until `almoner
+    rebuild-from-gateway` has run, nothing is charged and `almoner serve` does not start. Gifts
+    that waited in a journal that was moved aside are counted; the output says how they are brought
+    in, and in which order.
 
     Exit codes: 0 restored, and everything holds; 1 it could not be restored (nothing was changed),
     or a check does not hold, and is named; 2 what is there is not empty, or in use, or the key is
@@ -176,7 +177,7 @@ async def _put_back(settings: Settings, folder: Path, manifest: Manifest) -> boo
     await database.open()
     await sandbox.open()
     try:
-        await put_back(database, folder / manifests.MAIN)
+        await put_back(database, folder / manifests.MAIN, takes_gifts=True)
         await compare_rows(database, manifest)
         put_back_journal(folder, journal_dir_of(settings))
         if not manifest.has_sandbox or not await is_empty(sandbox):
@@ -225,8 +226,8 @@ def _tell(result: dict[str, Any], data_dir: Path | None, *, as_json: bool) -> No
         if not finding.holds:
             console.print(f"[bold red]BROKEN[/bold red]  {finding.number:>2}  {finding.sentence}")
     console.print(
-        "Gifts made after the backup are known to the gateway alone: run "
-        "[bold]almoner rebuild-from-gateway[/bold] before you let donors in again."
+        "Gifts made after the backup are known to the gateway alone. Until you run "
+        "[bold]almoner rebuild-from-gateway[/bold] no gift is charged, and `serve` does not start."
     )
     tell_aside(console, result["journals_aside"], data_dir, rebuilt=False)
 

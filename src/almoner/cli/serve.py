@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,9 @@ import msgspec
 import typer
 from rich.console import Console
 
+from almoner.platform.db import Database
 from almoner.platform.embedded.errors import (
+    AwaitsRebuild,
     DataDirInUse,
     DataDirUnusable,
     EmbeddedError,
@@ -19,6 +22,7 @@ from almoner.platform.embedded.errors import (
 from almoner.platform.embedded.listening import PortTaken
 from almoner.platform.embedded.supervisor import Commands, Ready, Supervisor
 from almoner.platform.logging import configure_logging
+from almoner.platform.restored import WHAT_TO_DO, awaits_rebuild
 from almoner.platform.settings import Settings, SettingsError
 
 STOPPED = 0
@@ -26,7 +30,14 @@ FAILED = 1
 CANNOT_START_LIKE_THIS = 2
 
 # What the person who typed the command can put right by typing another.
-_PUT_RIGHT = (DataDirInUse, DataDirUnusable, PortTaken, SettingsError, WrongMajorVersion)
+_PUT_RIGHT = (
+    AwaitsRebuild,
+    DataDirInUse,
+    DataDirUnusable,
+    PortTaken,
+    SettingsError,
+    WrongMajorVersion,
+)
 
 
 def serve(
@@ -59,7 +70,8 @@ def serve(
 
     Ready when GET /readyz answers 200. Ctrl-C or SIGTERM stops everything within 15 s; a second
     Ctrl-C hurries. Exit codes: 0 stopped, 1 failed, 2 cannot start like this (the port is taken,
-    the data directory is in use or of another version, a setting is wrong).
+    the data directory is in use or of another version, a setting is wrong, or the database was
+    restored and not rebuilt).
     """
     try:
         settings = _overridden(Settings.from_environment(), host, port, data_dir, web_processes)
@@ -110,6 +122,17 @@ def _migrate(database_url: str) -> None:
     from almoner.migrations.run import upgrade
 
     upgrade(database_url)
+    if asyncio.run(_awaits_rebuild(database_url)):
+        raise AwaitsRebuild(WHAT_TO_DO)
+
+
+async def _awaits_rebuild(database_url: str) -> bool:
+    database = Database(database_url, size=1)
+    await database.open()
+    try:
+        return await awaits_rebuild(database)
+    finally:
+        await database.close()
 
 
 def _greet(ready: Ready) -> None:

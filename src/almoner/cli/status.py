@@ -12,6 +12,7 @@ from almoner.cli.aside import alarm_of, journals_aside, tell_aside
 from almoner.cli.data_dir import DataDirOption, installation, settings_for
 from almoner.platform.errors import Unavailable
 from almoner.platform.logging import configure_logging
+from almoner.platform.restored import WHAT_TO_DO, awaits_rebuild
 from almoner.platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,9 +68,12 @@ async def _status(settings: Settings) -> dict[str, Any]:
         now = await read(database, gifts_minutes=limits.quiet_minutes or 60)
         journal = await _journal(settings, database)
         aside = await journals_aside(settings, database)
+        marked = await awaits_rebuild(database)
     finally:
         await database.close()
     alarms = raised(now, limits) | alarm_of(aside)
+    if marked:
+        alarms["awaits_rebuild"] = WHAT_TO_DO
     return {
         "well": not alarms,
         "version": __version__,

@@ -297,8 +297,16 @@ class Drained(Struct, frozen=True):
 
 
 async def probe_commit(connection: Connection) -> None:
-    """Make the caller's transaction one whose commit must reach the disk."""
-    await connection.execute("SELECT pg_current_xact_id()")
+    """Make the caller's transaction one whose commit must reach the disk.
+
+    It inserts no attempt, which fails where none may be inserted: in a database that was restored.
+    """
+    await connection.execute(
+        """
+        WITH nothing AS (INSERT INTO payment_attempt (attempt_id) SELECT NULL::uuid WHERE false)
+        SELECT pg_current_xact_id()
+        """
+    )
 
 
 async def lock_segment(connection: Connection, segment_id: UUID) -> None:

@@ -19,6 +19,7 @@ from almoner.platform.errors import Problem, Unavailable
 from almoner.platform.http import AnyRequest, ClientAddress
 from almoner.platform.journal.journal import Journal
 from almoner.platform.metrics import exposition
+from almoner.platform.restored import WHAT_TO_DO, awaits_rebuild
 from almoner.platform.schema import revision_of
 
 log = structlog.get_logger(__name__)
@@ -121,6 +122,19 @@ class SchemaTooOld(Problem):
         )
 
 
+class AwaitsRebuild(Problem):
+    """The database was restored and has not asked the gateway what it has forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "awaits_rebuild",
+            "The database was restored and not rebuilt",
+            WHAT_TO_DO,
+            headers={"Retry-After": "5"},
+        )
+
+
 def routes(probes: Probes) -> Router:
     """The routes that operators and load balancers ask."""
 
@@ -133,8 +147,8 @@ def routes(probes: Probes) -> Router:
     async def readyz() -> Readiness:
         """Whether gifts can be taken.
 
-        The database answers and has this program's schema; or it did before, is away now, and the
-        journal can be written.
+        The database answers, has this program's schema, and was not restored without a rebuild; or
+        it did before, is away now, and the journal can be written.
         """
         journal = "none" if probes.journal is None else await probes.journal.state()
         try:
@@ -145,6 +159,8 @@ def routes(probes: Probes) -> Router:
             return Readiness("ready", "away", await _cache_state(probes.cache), journal)
         if found != probes.schema_revision:
             raise SchemaTooOld(found, probes.schema_revision)
+        if await awaits_rebuild(probes.database):
+            raise AwaitsRebuild
         return Readiness("ready", "ok", await _cache_state(probes.cache), journal)
 
     @get("/metrics", summary="Metrics", media_type="text/plain")

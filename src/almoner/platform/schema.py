@@ -6,7 +6,7 @@ from typing import Final
 
 from almoner.platform.db import Database
 
-REVISION: Final = "0012"
+REVISION: Final = "0013"
 """A test keeps it equal to the newest file in `migrations/versions`."""
 
 

@@ -11,14 +11,20 @@ from almoner.operations.backup.manifest import Manifest
 from almoner.operations.backup.programs import run
 from almoner.platform.db import Database
 from almoner.platform.embedded.data_dir import fsync_folder
+from almoner.platform.restored import mark_restored
 
 
-async def put_back(database: Database, dump: Path) -> None:
-    """Restore a dump in one transaction. Raises NotEmpty, BackupError, DatabaseAway."""
+async def put_back(database: Database, dump: Path, *, takes_gifts: bool = False) -> None:
+    """Restore a dump in one transaction. Raises NotEmpty, BackupError, DatabaseAway.
+
+    A database that `takes_gifts` is marked before: it has forgotten charges.
+    """
     if not await queries.is_empty(database):
         raise NotEmpty(
             "The database is not empty, and nothing was changed. With --replace it is moved aside."
         )
+    if takes_gifts:
+        await mark_restored(database)
     await run(
         "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
         dump, database_url=database.url,

@@ -14,6 +14,7 @@ from almoner.operations.backup import queries
 from almoner.operations.backup.errors import BackupError, CannotLikeThis, NotEmpty
 from almoner.operations.backup.manifest import Manifest
 from almoner.operations.backup.programs import run
+from almoner.platform import restored
 from almoner.platform.clock import now_ms, rfc3339
 from almoner.platform.db import Database
 from almoner.platform.embedded.data_dir import fsync_folder, write_durably
@@ -118,7 +119,8 @@ async def _dump(wanted: Wanted, draft: Path, say: Say) -> Manifest:
 async def _pg_dump(database_url: str, snapshot: str, target: Path) -> None:
     await run(
         "pg_dump", "--format=custom", f"--snapshot={snapshot}", "--no-owner", "--no-privileges",
-        "--exclude-extension=pg_stat_statements", "--lock-wait-timeout=30s", f"--file={target}",
+        "--exclude-extension=pg_stat_statements", f"--exclude-schema={restored.SCHEMA}",
+        "--lock-wait-timeout=30s", f"--file={target}",
         database_url=database_url,
     )  # fmt: skip
 

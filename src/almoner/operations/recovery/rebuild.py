@@ -30,6 +30,7 @@ from almoner.payments.gateway import RecordedCharge
 from almoner.platform.clock import now_ms
 from almoner.platform.db import Connection, Database
 from almoner.platform.ids import IdDeriver, Tokens, time_of
+from almoner.platform.restored import write_as_rebuild
 
 BATCH: Final = 500
 
@@ -101,6 +102,7 @@ class Rebuilding:
         self._met = {}
         async for charges in _batches(self._gateway.charges()):
             async with self._database.transaction() as connection:
+                await write_as_rebuild(connection)
                 await self._batch(connection, charges, result)
             self._met |= {c.order_id: c.captured for c in charges if c.order_id in self._assigned}
         for order in self._assigned:

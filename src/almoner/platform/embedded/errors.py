@@ -42,5 +42,9 @@ class WrongMajorVersion(EmbeddedError):
     """The data was made by another major version of PostgreSQL; nothing was changed."""
 
 
+class AwaitsRebuild(EmbeddedError):
+    """The database was restored, and the gateway was not asked since what it has forgotten."""
+
+
 class ServerFailed(EmbeddedError):
     """A server did not start, or ended before it was ready."""
