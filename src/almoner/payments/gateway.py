@@ -13,14 +13,20 @@ from almoner.money import Money
 
 
 class Instrument(Struct, frozen=True):
-    """What is charged: a one-time nonce. Its text never reaches a log or a table.
+    """What is charged: a one-time nonce, or one that was vaulted. No text of it reaches a log.
 
     `card_fingerprint` is the gateway's mark of the card behind it, the same for each nonce of one
-    card, where it tells one before the charge. Limits count by it.
+    card, where it tells one before the charge. Limits count by it. `device_data` is what the
+    gateway's script saw of the donor's device, for its checks of fraud; `authentication_id` names a
+    3-D Secure authentication that the page has brought to its end. With `vaulted` the donor is not
+    there: `nonce` is the token of a vaulted instrument, of a donor who agreed to be charged again.
     """
 
     nonce: str
     card_fingerprint: str | None = None
+    device_data: str | None = None
+    authentication_id: str | None = None
+    vaulted: bool = False
 
     def __repr__(self) -> str:
         return "Instrument(...)"
@@ -196,6 +202,142 @@ class Reverses(Protocol):
 
         The same request key gives back once. Does not raise for what the outside world does.
         """
+        ...
+
+
+class Vaulted(Struct, frozen=True):
+    """An instrument that a gateway keeps for us. The texts stand for a card and are no card data.
+
+    `token` is what is charged later, `customer_id` whose it is there. `expires` is `YYYY-MM`.
+    """
+
+    token: str
+    customer_id: str
+    brand: str | None = None
+    last4: str | None = None
+    expires: str | None = None
+
+    def __repr__(self) -> str:
+        return "Vaulted(...)"
+
+
+class NotVaulted(Struct, frozen=True):
+    """Why an instrument was not vaulted. Not known means ask again with the same request key."""
+
+    known: bool
+    gateway_code: str | None = None
+    decline_code: str | None = None
+    our_fault: bool = False
+
+
+@runtime_checkable
+class Vaults(Protocol):
+    """A gateway that keeps an instrument, to be charged later while its donor is away."""
+
+    async def vault(
+        self, instrument: Instrument, customer_reference: str, request_key: str
+    ) -> Vaulted | NotVaulted:
+        """Keep an instrument under a reference of ours that says nothing of the person.
+
+        The same request key keeps it once. Does not raise for what the outside world does.
+        """
+        ...
+
+    async def forget_vaulted(self, token: str) -> bool:
+        """Delete a vaulted instrument; true is proof that it is gone, or was never there."""
+        ...
+
+
+@runtime_checkable
+class Refunds(Protocol):
+    """A gateway that can give back a part of a settled charge, or all of it."""
+
+    async def refund(
+        self, order_id: str, gateway_transaction_id: str, money: Money, request_key: str
+    ) -> Reversal:
+        """Give back this much of a charge, which may be less than all.
+
+        The same request key gives back once. What is not settled yet cannot be given back in part:
+        not done, with the gateway's code. Does not raise for what the outside world does.
+        """
+        ...
+
+
+class DisputeStage(StrEnum):
+    """How far a dispute has come."""
+
+    OPENED = "OPENED"
+    """The card's bank took the money back for now, or asks."""
+    WON = "WON"
+    """The money stays with us."""
+    LOST = "LOST"
+    """The money is the donor's again."""
+
+
+class Dispute(Struct, frozen=True):
+    """A dispute as its gateway tells of it. `order_id` is the charge's. Times since 1970.
+
+    `reply_by_ms` is when our evidence must be there.
+    """
+
+    dispute_id: str
+    order_id: str
+    gateway_transaction_id: str
+    money: Money
+    stage: DisputeStage
+    reason: str
+    opened_ms: int
+    reply_by_ms: int | None = None
+    fee_minor: int = 0
+
+
+@runtime_checkable
+class TellsOfDisputes(Protocol):
+    """A gateway that can list the disputes of its charges."""
+
+    def disputes(self, since_ms: int) -> AsyncIterator[Dispute]:
+        """Those that were opened or have changed since then."""
+        ...
+
+
+class ClientSession(Struct, frozen=True):
+    """What the gateway's script in the page begins with.
+
+    `key` is a public key or a token made for one page: not secret, and of no use to charge. It may
+    be used until `expires_ms` where there is an end. `merchant_account` is whose charges they are.
+    """
+
+    key: str
+    merchant_account: str | None = None
+    expires_ms: int | None = None
+
+
+class NoSession(Exception):
+    """The gateway could not be asked for a client session."""
+
+
+@runtime_checkable
+class OpensSessions(Protocol):
+    """A gateway whose script in the page needs a key or a token to begin."""
+
+    async def client_session(self, merchant_account: str | None) -> ClientSession:
+        """A session for one page. Raises NoSession."""
+        ...
+
+
+class Verdict(Struct, frozen=True):
+    """One thing that was verified about our account at a gateway, in a sentence."""
+
+    right: bool
+    sentence: str
+
+
+@runtime_checkable
+class Verifies(Protocol):
+    """A gateway whose keys can be tried without moving money."""
+
+    async def verify(self) -> Sequence[Verdict]:
+        """What works and what does not, such as a wrong key, with what to do about it."""
         ...
 
 
