@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec import structs
 
 from almoner.money import Money
 from almoner.payments.attempt import Attempt, AttemptRow, AttemptState
@@ -164,6 +165,25 @@ def test_money_without_a_transaction_is_not_believed(seen: Seen) -> None:
         judgement = judge(attempt, Observation(seen), MissRules(), 0)
         expected = S.UNKNOWN if state is S.DISPATCHED else state
         assert judgement.outcomes[-1].state is expected
+
+
+@pytest.mark.parametrize(
+    ("transaction", "age_ms", "again"),
+    [("sb1", MINUTE_MS, True), (None, MINUTE_MS, False), ("sb1", 20 * MINUTE_MS, False)],
+)
+def test_a_young_charge_that_the_gateway_told_of_and_does_not_find_is_looked_at_again(
+    transaction: str | None, age_ms: int, again: bool
+) -> None:
+    """Its index lags. Else a decline that was captured after all, and whose webhook came at once,
+    would rest until the daily match. What no gateway ever knew is not looked for again."""
+    attempt = structs.replace(
+        attempt_in(S.DECLINED, age_ms=age_ms), gateway_transaction_id=transaction
+    )
+
+    judgement = judge(attempt, None, MissRules(), now_ms())
+
+    assert [o.state for o in judgement.outcomes] == [S.DECLINED]
+    assert (judgement.outcomes[-1].next_check_ms is not None) is again
 
 
 @pytest.mark.parametrize("state", [S.SUBMITTED, S.SETTLED, S.DISPUTED, S.LATE_SUCCESS])

@@ -102,6 +102,8 @@ class Run:
         await self.crowd.come_back()
         await self._settle_down()
         await self.crowd.look_once_more()
+        if not self._calm():  # somebody gave once more instead
+            await self._settle_down()
 
     async def _settle_down(self) -> None:
         """Until nothing is in doubt any more, for a day at most."""

@@ -75,13 +75,17 @@ def judge(
         misses,
         unasked=_unasked(seen, observation),
         surprised=surprise is not None,
+        lags=observation is None and _may_lag(attempt, at_ms, rules),
     )
     outcomes = tuple(_outcome(look, state, number) for number, state in enumerate(steps))
     return Judgement(_scheduled_at_the_end(look, outcomes), surprise)
 
 
 class _Look(Struct, frozen=True):
-    """One look-up with what it was made for."""
+    """One look-up with what it was made for.
+
+    `lags`: it was a miss, and the gateway's index need not know so young a charge.
+    """
 
     attempt: AttemptRow
     seen: Observation
@@ -90,6 +94,7 @@ class _Look(Struct, frozen=True):
     misses: int
     unasked: bool
     surprised: bool
+    lags: bool
 
 
 def _unasked(seen: Observation, observation: Observation | None) -> bool:
@@ -182,12 +187,21 @@ def _scheduled_at_the_end(look: _Look, outcomes: tuple[Outcome, ...]) -> tuple[O
     return (*outcomes[:-1], structs.replace(outcomes[-1], next_check_ms=next_ms))
 
 
+def _knows_of_it(look: _Look) -> bool:
+    """Whether a miss is the index's: the gateway has told of this charge before.
+
+    Somebody had a reason to look, a webhook of a decline that was captured after all, say. Taken
+    for an answer, the miss would end the matter until the daily match.
+    """
+    return look.lags and look.attempt.gateway_transaction_id is not None
+
+
 def _next_ms(look: _Look, state: State) -> int | None:
     attempt = look.attempt
     if look.unasked and state is attempt.state:
         return not_asked_ms(look.at_ms)
     no_answer = look.seen.seen is Seen.UNKNOWN and (
-        look.seen.gateway_code != "not_found" or (state in CAPTURED and not look.surprised)
+        look.seen.gateway_code != "not_found" or _knows_of_it(look)
     )
     if no_answer and state is attempt.state and state not in IN_DOUBT:
         return no_answer_ms(look.at_ms)
