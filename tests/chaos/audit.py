@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
-from chaos.donors import RANK, Crowd, Promise
+from chaos.donors import RANK, Crowd, Promise, Told
 from chaos.lies import Lie
 from chaos.truths import CAPTURED, GIVEN_BACK, TAKEN_BACK, Ours, Row, minor, read_ours
 
@@ -65,6 +66,9 @@ def _counts(crowd: Crowd, ours: Ours, charges: list[Row]) -> dict[str, int]:
     return {
         "gifts begun": len(crowd.promises),
         "requests": sum(p.tries for p in crowd.promises),
+        "answers that crossed a newer one": sum(
+            len(p.told) - len(_in_order(p)) for p in crowd.promises
+        ),
         "donations in the database": len(ours.stored),
         "attempts": len(ours.attempts),
         "attempts that were UNKNOWN at some time": ours.doubts,
@@ -118,7 +122,8 @@ def _order_is_kept(audit: Audit, who: str, promise: Promise, charges: list[Row])
     """
     went_back = any(charge["state"] in GIVEN_BACK for charge in charges)
     undone = {c["transaction_id"] for c in charges if c["state"] == TAKEN_BACK}
-    for before, after in zip(promise.told, promise.told[1:], strict=False):
+    told = _in_order(promise)
+    for before, after in pairwise(told):
         was, now = before.status, after.status
         if RANK[now] < RANK[was]:
             late = was == "failure" and went_back
@@ -132,6 +137,16 @@ def _order_is_kept(audit: Audit, who: str, promise: Promise, charges: list[Row])
     audit.must(len(paid) <= 1, f"{who} was told of {len(paid)} payments")
     never = paid - {c["transaction_id"] for c in charges if c["captured"]} - undone
     audit.must(not never, f"{who} was told that {never} is paid, which holds no money")
+
+
+def _in_order(promise: Promise) -> list[Told]:
+    """What was told, without older words that crossed newer ones on their way."""
+    kept: list[Told] = []
+    for one in promise.told:
+        if kept and RANK[one.status] < RANK[kept[-1].status] and one.crossed(kept[-1]):
+            continue
+        kept.append(one)
+    return kept
 
 
 def _gateway_is_ours(audit: Audit, ours: Ours, charges: list[Row]) -> None:

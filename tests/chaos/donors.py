@@ -30,12 +30,22 @@ AwayThroughout = Callable[[float, float], bool]
 
 
 class Told(Struct, frozen=True):
-    """One thing that a donor was told about a donation. `version` is there in a look."""
+    """One thing that a donor was told about a donation. `version` is there in a look.
+
+    `asked_at` and `heard_at` are on the clock of the donors: two requests of a double click are
+    under way at once, and their answers may come in either order.
+    """
 
     donation_id: str
     status: str
     transaction_id: str | None
     version: int | None = None
+    asked_at: float = 0.0
+    heard_at: float = 0.0
+
+    def crossed(self, other: Told) -> bool:
+        """Whether this was asked before the other was heard, so that it may be the older one."""
+        return self.asked_at < other.heard_at
 
 
 class Promise(Struct):
@@ -170,7 +180,7 @@ class Crowd:
             return
         self.answers[str(answer.status_code)] += 1
         if answer.status_code in STATUS_OF_ANSWER:
-            self._hear(promise, answer)
+            self._hear(promise, answer, since)
             if answer.status_code == 202 and self.away(since, time.monotonic()):
                 promise.kept = True
         elif answer.status_code == 409 and answer.json()["code"] == "possible_duplicate":
@@ -178,6 +188,7 @@ class Crowd:
 
     async def _look(self, promise: Promise) -> None:
         """Ask for the donation's state, as the status page does."""
+        since = time.monotonic()
         try:
             seen = await self._client.get(
                 f"/donations/{promise.told[-1].donation_id}",
@@ -197,10 +208,12 @@ class Crowd:
                     found["status"],
                     found["transaction_id"],
                     found["version"],
+                    since,
+                    time.monotonic(),
                 )
             )
 
-    def _hear(self, promise: Promise, answer: httpx.Response) -> None:
+    def _hear(self, promise: Promise, answer: httpx.Response, since: float) -> None:
         body = answer.json()
         promise.read_token = body["read_token"]
         promise.told.append(
@@ -208,6 +221,8 @@ class Crowd:
                 body["donation_id"],
                 STATUS_OF_ANSWER[answer.status_code],
                 body.get("transaction_id"),
+                asked_at=since,
+                heard_at=time.monotonic(),
             )
         )
         if answer.status_code in FINAL:

@@ -11,7 +11,7 @@ import psycopg
 
 from support.serving import Serving
 
-HEAL_S_MAX = 300.0
+HEAL_S_MAX = 900.0
 AGAIN_S = 2.0
 MATCHES_MAX = 4
 

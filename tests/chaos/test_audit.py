@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chaos.audit import Audit, compare
 from chaos.donors import Crowd, Promise, Told
@@ -120,6 +121,22 @@ async def test_an_older_state_after_a_newer_one_is_named(three: ThreeTruths) -> 
     three.promise.told.append(Told(three.promise.told[0].donation_id, "processing", None))
 
     assert any("older state" in b for b in three.breaches())
+
+
+@pytest.mark.parametrize(("asked_at", "named"), [(1.0, False), (3.0, True)])
+async def test_an_answer_that_crossed_a_newer_one_is_no_breach(
+    three: ThreeTruths, asked_at: float, named: bool
+) -> None:
+    """Of a double click either answer may come first. One that was asked for afterwards is named,
+    also behind one that crossed."""
+    first = three.promise.told[0]
+    three.promise.told[0] = structs.replace(first, asked_at=0.5, heard_at=2.0)
+    three.promise.told += [
+        Told(first.donation_id, "processing", None, asked_at=1.0, heard_at=2.5),
+        Told(first.donation_id, "processing", None, asked_at=asked_at, heard_at=4.0),
+    ]
+
+    assert any("older state" in b for b in three.breaches()) is named
 
 
 async def test_an_older_version_after_a_newer_one_is_named(three: ThreeTruths) -> None:
