@@ -127,7 +127,7 @@ def _order_is_kept(audit: Audit, who: str, promise: Promise, charges: list[Row])
         was, now = before.status, after.status
         if RANK[now] < RANK[was]:
             late = was == "failure" and went_back
-            audit.must(late, f"{who} saw an older state after a newer one: {now} after {was}")
+            audit.must(late, f"{who} saw an older state after a newer one: {after} after {before}")
         elif was != now and RANK[was] == 2:
             revoked = was == "success" and before.transaction_id in undone
             audit.must(revoked, f"{who} heard both {was} and then {now}")

@@ -32,7 +32,7 @@ AwayThroughout = Callable[[float, float], bool]
 class Told(Struct, frozen=True):
     """One thing that a donor was told about a donation. `version` is there in a look.
 
-    `asked_at` and `heard_at` are on the clock of the donors: two requests of a double click are
+    `code` is the status of the answer. `asked_at` and `heard_at` are on the clock of the donors: two requests of a double click are
     under way at once, and their answers may come in either order.
     """
 
@@ -40,12 +40,18 @@ class Told(Struct, frozen=True):
     status: str
     transaction_id: str | None
     version: int | None = None
+    code: int = 200
     asked_at: float = 0.0
     heard_at: float = 0.0
 
     def crossed(self, other: Told) -> bool:
         """Whether this was asked before the other was heard, so that it may be the older one."""
         return self.asked_at < other.heard_at
+
+    def __str__(self) -> str:
+        """In a breach: what was told, by which answer, from when to when."""
+        version = "" if self.version is None else f" of version {self.version}"
+        return f"{self.status} ({self.code}{version}, {self.asked_at:.3f} to {self.heard_at:.3f})"
 
 
 class Promise(Struct):
@@ -73,7 +79,8 @@ class Promise(Struct):
         """Whether something was told of it that stood in the database.
 
         A process that keeps a gift while it reaches no database cannot know what another one has
-        done with it. It says so by version 0, and the page drops that behind anything newer.
+        done with it. It says so by `kept` or by version 0, and the page drops that behind anything
+        newer.
         """
         return any(told.version or RANK[told.status] == 2 for told in self.told)
 
@@ -208,19 +215,23 @@ class Crowd:
                     found["status"],
                     found["transaction_id"],
                     found["version"],
-                    since,
-                    time.monotonic(),
+                    asked_at=since,
+                    heard_at=time.monotonic(),
                 )
             )
 
     def _hear(self, promise: Promise, answer: httpx.Response, since: float) -> None:
         body = answer.json()
         promise.read_token = body["read_token"]
+        if body.get("kept") and promise.knows_more_than_the_journal:
+            self.answers["202 dropped: the journal's, and older"] += 1
+            return
         promise.told.append(
             Told(
                 body["donation_id"],
                 STATUS_OF_ANSWER[answer.status_code],
                 body.get("transaction_id"),
+                code=answer.status_code,
                 asked_at=since,
                 heard_at=time.monotonic(),
             )

@@ -198,6 +198,7 @@ async def test_a_slow_gateway_does_not_keep_the_donor_waiting(installation: Inst
 
     answer = await donor.gives()
     assert answer.status_code == PROCESSING
+    assert answer.json()["kept"] is False
     await almoner.until_idle()
 
     assert (await donor.sees(answer))["status"] == "success"

@@ -97,6 +97,7 @@ async def test_the_same_key_again_is_the_same_gift(wire: Wire, keeper: Installat
     assert 202 in {answer.status_code for answer in at_once} <= {202, 409}
     assert [answer.status_code for answer in (*told, wrong)] == [202] * 4
     assert len({answer.content for answer in (*told, wrong)}) == 1
+    assert told[0].json()["kept"] is True
     assert (other.status_code, other.json()["code"]) == (422, "key_reused")
     assert records == 1
     assert again.status_code == 201
@@ -253,6 +254,32 @@ async def test_two_processes_keep_one_gift_and_it_is_charged_once(
     assert len(await first.charged()) == 3
     results = await first.database.fetch_all("SELECT result FROM journal_drained")
     assert sorted(row["result"] for row in results) == ["begun", "there_before"]
+
+
+async def test_a_process_without_a_database_says_that_another_may_know_more(
+    wire: Wire, installation: Installations, tmp_path: Path
+) -> None:
+    """Paid through one process, and asked again at one that reaches no database: that can only say
+    "being confirmed", and says that it is the journal's word."""
+    first = await keeping(wire, installation, tmp_path)
+    second = await installation(
+        database_url=wire.url,
+        sandbox_database_url=first.settings.sandbox_url,
+        database_wait_ms=200,
+    )
+    key = str(uuid4())
+    paid = await Donor(second).gives(key=key, email=EMAIL)
+    wire.cut()
+
+    again = await Donor(first).gives(key=key, email=EMAIL)
+    wire.mend()
+    await first.until_drained()
+    after = await Donor(first).gives(key=key, email=EMAIL)
+
+    assert (paid.status_code, again.status_code, after.status_code) == (201, 202, 201)
+    assert again.json()["kept"] is True
+    assert after.content == paid.content
+    assert len(await first.charged()) == 2
 
 
 async def test_what_is_kept_here_and_was_paid_through_another_process_is_shown_as_paid(

@@ -47,8 +47,8 @@ def paid(facts: DonationFacts, transaction_id: str, charged_ms: int, read_tokens
     return Answer(CREATED, msgspec.json.encode(body), facts.donation_id)
 
 
-def processing(facts: DonationFacts, read_tokens: Tokens) -> Answer:
-    """202: written down; what became of the charge is not known yet."""
+def processing(facts: DonationFacts, read_tokens: Tokens, *, kept: bool = False) -> Answer:
+    """202: written down, `kept` in a journal; what became of the charge is not known yet."""
     body = GiftProcessing(
         donation_id=str(facts.donation_id),
         status="processing",
@@ -58,6 +58,7 @@ def processing(facts: DonationFacts, read_tokens: Tokens) -> Answer:
         charity_id=facts.charity_id,
         charity_name=facts.charity_name,
         read_token=read_tokens.sign(facts.donation_id.hex),
+        kept=kept,
     )
     return Answer(ACCEPTED, msgspec.json.encode(body), facts.donation_id)
 

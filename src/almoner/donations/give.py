@@ -176,7 +176,7 @@ class Giving:
         kept = self._keeping.find(donation_id)
         if kept is not None and kept.fingerprint != fingerprint:
             raise KeyReused
-        told = None if kept is None else processing(kept.facts, self._read_tokens)
+        told = None if kept is None else processing(kept.facts, self._read_tokens, kept=True)
         if self._keeping.away:
             if told is None:
                 raise DatabaseAway
@@ -268,7 +268,7 @@ class Giving:
     async def _carry_out(self, intent: Intent, waiting: _Waiting, care: Care) -> Answer:
         intended = await self._keeping.write(intent)
         if isinstance(intended, Kept):
-            return processing(intended.gift.facts, self._read_tokens)
+            return processing(intended.gift.facts, self._read_tokens, kept=True)
         if isinstance(intended, LooksLikeSecond):
             raise PossibleDuplicate(intended.first_donation_id)
         if isinstance(intended, Existing):

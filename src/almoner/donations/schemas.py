@@ -22,7 +22,11 @@ class GiftPaid(Struct, frozen=True):
 
 
 class GiftProcessing(Struct, frozen=True):
-    """202: written down; what became of the charge is not known yet."""
+    """202: written down; what became of the charge is not known yet.
+
+    `kept` says that this is the word of a journal: whoever tells it reaches no database, so it
+    cannot know what another process has made of the gift. It is older than any end.
+    """
 
     donation_id: str
     status: Literal["processing"]
@@ -32,6 +36,7 @@ class GiftProcessing(Struct, frozen=True):
     charity_id: int
     charity_name: str
     read_token: str
+    kept: bool
 
 
 class GiftNotPaid(Struct, frozen=True):
