@@ -32,8 +32,9 @@ AwayThroughout = Callable[[float, float], bool]
 class Told(Struct, frozen=True):
     """One thing that a donor was told about a donation. `version` is there in a look.
 
-    `code` is the status of the answer. `asked_at` and `heard_at` are on the clock of the donors: two requests of a double click are
-    under way at once, and their answers may come in either order.
+    `code` is the status of the answer. `asked_at` and `heard_at` are on the clock of the donors:
+    two requests of a double click are under way at once, and their answers may come in either
+    order.
     """
 
     donation_id: str

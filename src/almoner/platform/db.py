@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from almoner.platform.admission import Lane
 from almoner.platform.errors import Unavailable
+from almoner.platform.lend import lend
 
 Connection = AsyncConnection[DictRow]
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -116,7 +117,7 @@ class Database:
             if self._lane is not None:
                 await stack.enter_async_context(self._lane)
             try:
-                async with self._pool.connection() as connection:
+                async with lend(self._pool) as connection:
                     with _hung_up_after(connection, self._patience_s):
                         yield connection
             except TOO_LONG as error:
