@@ -24,6 +24,7 @@ from simulation.places import HERE
 from simulation.quiet import quiet
 from simulation.segments import SimSegments
 from simulation.store.connection import SimConnection
+from simulation.store.pool import SimLender
 from simulation.twins import redirected
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def set_up() -> Iterator[None]:
         stack.enter_context(quiet(lambda: playing().world.logged, lambda: playing().world.told))
         stack.enter_context(patch.object(db, "AsyncConnection", _Connecting))
         stack.enter_context(patch.object(db, "AsyncConnectionPool", _pool))
+        stack.enter_context(patch.object(db, "Lender", SimLender))
         stack.enter_context(patch.object(db, "_hang_up", SimConnection.hang_up))
         stack.enter_context(patch.object(loops, "_run", _run))
         stack.enter_context(patch.object(Reporting, "_run", _no_report))

@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from almoner.platform.admission import Lane
 from almoner.platform.errors import Unavailable
-from almoner.platform.lend import lend
+from almoner.platform.lend import Lender
 
 Connection = AsyncConnection[DictRow]
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -97,6 +97,7 @@ class Database:
             configure=self._configure,
             kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 5},
         )
+        self._lender = Lender(self._pool)
 
     async def open(self) -> None:
         """Begin to connect. Does not wait, so that a process can start while it is away."""
@@ -117,7 +118,7 @@ class Database:
             if self._lane is not None:
                 await stack.enter_async_context(self._lane)
             try:
-                async with lend(self._pool) as connection:
+                async with self._lender.lend() as connection:
                     with _hung_up_after(connection, self._patience_s):
                         yield connection
             except TOO_LONG as error:

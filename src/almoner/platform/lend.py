@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
@@ -19,40 +19,41 @@ from psycopg_pool import AsyncConnectionPool
 
 T = TypeVar("T")
 Connection = AsyncConnection[DictRow]
-Pool = AsyncConnectionPool[Connection]
-
-_going_on: Final[set[asyncio.Task[Any]]] = set()
-"""What goes on although nobody waits for it; the event loop alone would forget it."""
 
 
-@asynccontextmanager
-async def lend(pool: Pool) -> AsyncIterator[Connection]:
-    """Like the pool's own `connection()`, and safe to be cancelled in. Raises PoolTimeout."""
-    connection = await _take(pool)
-    try:
-        async with connection:
-            yield connection
-    finally:
-        await asyncio.shield(_go_on(pool.putconn(connection)))
+class Lender:
+    """Lends the connections of one pool."""
 
+    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
+        self._pool = pool
+        # What goes on although nobody waits for it; the event loop alone would forget it.
+        self._going_on: set[asyncio.Task[Any]] = set()
 
-async def _take(pool: Pool) -> Connection:
-    taking = _go_on(pool.getconn())
-    try:
-        return await asyncio.shield(taking)
-    except asyncio.CancelledError:
-        taking.add_done_callback(lambda taken: _give_back(pool, taken))
-        raise
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Connection]:
+        """Like the pool's own `connection()`, and safe to be cancelled in. Raises PoolTimeout."""
+        connection = await self._take()
+        try:
+            async with connection:
+                yield connection
+        finally:
+            await asyncio.shield(self._go_on(self._pool.putconn(connection)))
 
+    async def _take(self) -> Connection:
+        taking = self._go_on(self._pool.getconn())
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(self._give_back)
+            raise
 
-def _give_back(pool: Pool, taken: asyncio.Task[Connection]) -> None:
-    """What came too late for whoever asked for it."""
-    if not taken.cancelled() and taken.exception() is None:
-        _go_on(pool.putconn(taken.result()))
+    def _give_back(self, taken: asyncio.Task[Connection]) -> None:
+        """What came too late for whoever asked for it."""
+        if not taken.cancelled() and taken.exception() is None:
+            self._go_on(self._pool.putconn(taken.result()))
 
-
-def _go_on(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    task = asyncio.get_running_loop().create_task(work)
-    _going_on.add(task)
-    task.add_done_callback(_going_on.discard)
-    return task
+    def _go_on(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._going_on.add(task)
+        task.add_done_callback(self._going_on.discard)
+        return task
