@@ -34,5 +34,5 @@ async def test_what_donors_were_told_is_what_was_charged_under_fire(tmp_path: Pa
     assert result.holds
     assert result.audit.counts["donors told paid"] >= 50, result
     assert result.audit.counts["gifts through the journal"] >= 10, result
-    heard = {answer for answer in result.answers if not answer.startswith("look dropped")}
+    heard = {answer for answer in result.answers if "dropped" not in answer}
     assert heard <= {"201", "202", "402", "409", "503", "no answer", "look 200", "look 503"}
