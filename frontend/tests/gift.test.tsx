@@ -1,4 +1,4 @@
-import { screen, waitFor } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import { http, HttpResponse } from "msw";
 import { expect, test, vi } from "vitest";
 
@@ -110,6 +110,22 @@ test("Only in the tab where the gift was written does a decline speak of what th
   const shown = await screen.findByTestId("gift-failure");
   expect(shown).toHaveTextContent("You were not charged.");
   expect(shown).not.toHaveTextContent("What you wrote is still in the form");
+});
+
+test("A gift that can be finished leads to where that is done", async () => {
+  const finish_path = "/c/unicef-usa/give?finish=signed";
+  answerReads(() => ({
+    ...GIFT,
+    status: "failure",
+    transaction_id: null,
+    code: "payment_details_expired",
+    finish_path,
+  }));
+
+  openApp(LINK);
+
+  const shown = await screen.findByTestId("gift-failure");
+  expect(within(shown).getAllByRole("link")[0]).toHaveAttribute("href", finish_path);
 });
 
 test("An answer that is no gift is not believed", async () => {

@@ -17,6 +17,7 @@ const GiftAnswer = z.object({
   error_message: text,
   code: text,
   version: z._default(z.number(), 0),
+  finish_path: text,
 });
 
 /** A gift as the server tells it, or null: what is not a gift is no answer. */
