@@ -58,7 +58,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.key, self.email = str(uuid4()), f"{uuid4().hex}@example.com"
+        self.key, self.email = str(uuid4()), f"{uuid4().hex[:12]}@example.com"
         self.told: dict[str, Any] | None = None
         self.final: tuple[int, bytes] | None = None
         self.kept: list[tuple[AttemptRow, Outcome]] = []
