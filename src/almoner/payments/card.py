@@ -21,6 +21,7 @@ _ID_OR_DIGITS: Final = re.compile(
 )
 """Ids as we make them, which stay, or digits in a row, as JSON may write them."""
 _NOT_A_DIGIT: Final = re.compile(rb"\\u003|[ -]")
+_FIRST_DIGITS: Final = tuple("23456")
 _LONG: Final = 64
 """So many digits in a row are no number of anything that we need."""
 _FIELDS: Final = ("card_number", "expiration_date", "cvv")
@@ -105,8 +106,13 @@ def _check_cvv(cvv: str, number: str) -> list[FieldError]:
 
 
 def holds_card_number(text: str) -> bool:
-    """Whether 13 to 19 digits stand in a text that a card could have (with spaces or dashes)."""
-    return any(luhn_valid(re.sub(r"[ -]", "", run)) for run in _DIGIT_RUN.findall(text))
+    """Whether 13 to 19 digits stand in a text that a card could have (with spaces or dashes).
+
+    Payment cards begin with 2 to 6 (the major industry identifier of ISO/IEC 7812-1). A Chinese
+    telephone number with its country code, which people have as a mailbox, begins with 86.
+    """
+    runs = (re.sub(r"[ -]", "", run).lstrip("0") for run in _DIGIT_RUN.findall(text))
+    return any(run.startswith(_FIRST_DIGITS) and luhn_valid(run) for run in runs)
 
 
 def hide_card_numbers(body: bytes) -> bytes:
@@ -132,7 +138,7 @@ def _could_hold_card(digits: str) -> bool:
     return any(
         luhn_valid(digits[start : start + length])
         for start in range(len(digits) - 12)
-        if digits[start] in "23456"
+        if digits[start] in _FIRST_DIGITS
         for length in range(13, min(19, len(digits) - start) + 1)
     )
 
